@@ -1,0 +1,13 @@
+"""`correct_within`: right, finished, and within the budget. The truncation reward of arXiv 2602.13407 as a filter.
+
+w_i = 1 if correct_i and tokens_i <= L, else 0
+"""
+
+import numpy as np
+
+from opsft.selection.interface import Group
+
+
+def select(group: Group, budget: int, options: dict) -> list[tuple[int, float]]:
+    kept = np.flatnonzero(group.correct & group.finished & (group.tokens <= budget))
+    return [(int(i), 1.0) for i in kept]

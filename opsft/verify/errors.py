@@ -1,0 +1,13 @@
+"""What can go wrong while grading, by name."""
+
+
+class UnparseableGold(ValueError):
+    """The verifier cannot read the gold answer."""
+
+
+class UnparseableAnswer(ValueError):
+    """The verifier cannot read the answer of a response."""
+
+
+class VerifierBroken(RuntimeError):
+    """The verifier does not grade its own self-test right, or its workers cannot be kept alive."""

@@ -1,0 +1,96 @@
+r"""The final answer of a response: its last `\boxed{...}` after the thinking.
+
+Linear in the length of the text, whatever it holds.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+MAX_ANSWER_CHARS = 2000
+
+# `\boxed` or `\fbox` with its opening brace or with a bare number (`\boxed 7`); else an escaped character, which opens
+# and closes nothing; else a brace. Some models write `\\boxed{7}`: there the first backslash escapes nothing.
+TOKEN = re.compile(
+    r"\\(?:boxed|fbox)\s*(?P<box>\{|(?P<bare>[-+]?[.0-9][^\s{}$\\]*))"
+    r"|\\(?!\\(?:boxed|fbox)(?![A-Za-z]))."
+    r"|(?P<brace>[{}])",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """The last boxed answer, and why it is not to be graded: None, or one of three reasons of a verdict.
+
+    These are `no_answer`, `several_answers` and `unparseable_answer` (too long).
+    """
+
+    answer: str | None
+    problem: str | None
+
+
+class Box(NamedTuple):
+    """The range of a closed box in the text, and the range of the answer inside."""
+
+    start: int
+    end: int
+    answer_start: int
+    answer_end: int
+
+
+def final_answer(text: str, opens_thinking: bool) -> Extracted:
+    """The last boxed answer of what follows the thinking.
+
+    Where the prompt opened the thinking, or the text holds one of its tags, only what follows the last `</think>`
+    counts. Empty and unclosed boxes are no answers. Boxes that differ in more than whitespace are several answers.
+    """
+    answers = [answer for answer in boxed_answers(after_thinking(text, opens_thinking)) if answer]
+    if not answers:
+        return Extracted(None, "no_answer")
+    if len(answers[-1]) > MAX_ANSWER_CHARS:
+        return Extracted(None, "unparseable_answer")
+    several = len({"".join(answer.split()) for answer in answers}) > 1
+    return Extracted(answers[-1], "several_answers" if several else None)
+
+
+def after_thinking(text: str, opens_thinking: bool) -> str:
+    """What follows the last `</think>`; nothing where the thinking never ends; the whole text where there is none."""
+    _, end_tag, rest = text.rpartition("</think>")
+    never_ends = not end_tag and (opens_thinking or "<think>" in text)
+    return "" if never_ends else rest
+
+
+def boxed_answers(text: str) -> list[str]:
+    """The stripped contents of the outermost closed boxes, in their order; a box that holds only a box is taken off."""
+    boxes: list[Box] = []
+    opened: list[re.Match | None] = []  # the brackets that are open: the token of a box, None for any other brace
+    for token in TOKEN.finditer(text):
+        if token["bare"]:
+            boxes.append(Box(*token.span(), *token.span("bare")))
+        elif token["box"]:
+            opened.append(token)
+        elif token["brace"] == "{":
+            opened.append(None)
+        elif token["brace"] == "}" and opened and (opening := opened.pop()):
+            _close(boxes, Box(opening.start(), token.end(), opening.end(), token.start()), text)
+    return [_stripped(text, box) for box in boxes]
+
+
+def _close(boxes: list[Box], outer: Box, text: str) -> None:
+    """Add `outer` in place of the boxes inside it; it takes over the answer of a box that is all it holds."""
+    inside = []
+    while boxes and boxes[-1].start > outer.start:
+        inside.append(boxes.pop())
+    if len(inside) == 1:
+        inner = inside[0]
+        around = text[outer.answer_start : inner.start] + text[inner.end : outer.answer_end]
+        if not around.strip():
+            outer = outer._replace(answer_start=inner.answer_start, answer_end=inner.answer_end)
+    boxes.append(outer)
+
+
+def _stripped(text: str, box: Box) -> str:
+    answer = text[box.answer_start : box.answer_end].strip()
+    is_bare = box.answer_end == box.end
+    return answer.rstrip(".,;:!?)") if is_bare else answer

@@ -1,0 +1,172 @@
+"""Grade pairs in worker processes, which a hostile answer can neither hang nor exhaust.
+
+Each worker has a memory limit, and is killed with the task that runs over its time. Pairs are graded in chunks; the
+members of a chunk that fails are graded again one at a time, so that a hostile answer costs only its own grade.
+"""
+
+import importlib
+import math
+import multiprocessing
+import resource
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from opsft.verify.errors import VerifierBroken
+from opsft.verify.grade import Pair, check_self_test, grade_pair, self_test_pairs
+
+Chunk = list[Pair]
+
+MIN_MEMORY_MB = 256  # a worker with sympy needs about 100
+MAX_CHUNK_PAIRS = 32
+CHUNKS_PER_WORKER = 200  # then it is replaced, which bounds what the caches of a verifier can hold
+SELF_TEST_TIMEOUT_S = 60.0
+# More than a worker needs to start. A pool that is silent for longer has lost a task: pebble does, where a worker dies
+# between taking a task and saying so.
+SILENCE_S = 120.0
+MAX_POOLS = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Number of worker processes, seconds to grade a pair, and address space of a worker in MiB."""
+
+    workers: int
+    timeout_s: float
+    memory_mb: int
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or not self.timeout_s > 0 or self.memory_mb < MIN_MEMORY_MB:
+            raise ValueError(f"{self}: workers >= 1, timeout_s > 0 and memory_mb >= {MIN_MEMORY_MB} are needed")
+
+
+def grade_in_workers(
+    verifier: str, pairs: Sequence[Pair], limits: Limits, progress: Callable[[int, int], None] | None = None
+) -> list[str]:
+    """The grades of different `pairs`, in their order, by the module of the full name `verifier`.
+
+    A pair that takes too long is graded `timeout`; one that ends its worker, `unparseable_answer`. The verifier's
+    self-test runs in every pool before its first chunk, and in the last pool after its last. A pool that breaks is
+    replaced, up to MAX_POOLS in all.
+
+    Raises VerifierBroken where the self-test fails or the pools keep breaking.
+    """
+    grades: dict[Pair, str] = {}
+    chunks = deque(_in_chunks(pairs, limits.workers))
+    for _ in range(MAX_POOLS):
+        with _worker_pool(verifier, limits) as pool:
+            _self_test(pool, verifier, limits)
+            for chunk, chunk_grades in _grade_chunks(pool, verifier, chunks, limits):
+                grades.update(zip(chunk, chunk_grades, strict=True))
+                if progress:
+                    progress(len(grades), len(pairs))
+            if not chunks:
+                _self_test(pool, verifier, limits)
+                return [grades[pair] for pair in pairs]
+    raise VerifierBroken(
+        f"{verifier}: {MAX_POOLS} pools of workers broke, {len(pairs) - len(grades)} pairs are not graded"
+    )
+
+
+def _in_chunks(pairs: Sequence[Pair], workers: int) -> Iterator[Chunk]:
+    """Chunks of neighbours, small enough to give every worker several."""
+    size = max(1, min(MAX_CHUNK_PAIRS, math.ceil(len(pairs) / (4 * workers))))
+    return (list(pairs[start : start + size]) for start in range(0, len(pairs), size))
+
+
+@contextmanager
+def _worker_pool(verifier: str, limits: Limits) -> Iterator[ProcessPool]:
+    pool = ProcessPool(
+        max_workers=limits.workers,
+        max_tasks=CHUNKS_PER_WORKER,
+        initializer=_start_worker,
+        initargs=(verifier, limits),
+        context=multiprocessing.get_context("spawn"),
+    )
+    try:
+        yield pool
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def _self_test(pool: ProcessPool, verifier: str, limits: Limits) -> None:
+    module = importlib.import_module(verifier)
+    pairs = self_test_pairs(module)
+    try:
+        tests = [_schedule(pool, verifier, pairs, SELF_TEST_TIMEOUT_S) for _ in range(limits.workers)]
+        graded = [test.result(timeout=SELF_TEST_TIMEOUT_S + SILENCE_S) for test in tests]
+    except (TimeoutError, MemoryError, ProcessExpired, RuntimeError) as error:
+        raise VerifierBroken(f"{verifier}: the workers cannot run the self-test within {limits}: {error!r}") from error
+    for grades in graded:
+        check_self_test(module, grades)
+
+
+def _grade_chunks(
+    pool: ProcessPool, verifier: str, chunks: deque[Chunk], limits: Limits
+) -> Iterator[tuple[Chunk, list[str]]]:
+    """Take from `chunks` and yield with grades until none is left.
+
+    Where the pool breaks this ends early, and `chunks` holds what is not graded.
+    """
+    running: dict[ProcessFuture, Chunk] = {}
+    try:
+        while chunks or running:
+            while chunks and len(running) < 2 * limits.workers:
+                running[_schedule(pool, verifier, chunks[0], limits.timeout_s)] = chunks[0]
+                chunks.popleft()
+            done, _ = wait(running, timeout=limits.timeout_s + SILENCE_S, return_when=FIRST_COMPLETED)
+            if not done:
+                raise BrokenProcessPool(f"no worker has answered for {SILENCE_S} s")
+            for future in done:
+                grades = _grades(future)
+                chunk = running.pop(future)
+                if isinstance(grades, list):
+                    yield chunk, grades
+                elif len(chunk) == 1:
+                    yield chunk, [grades]
+                else:
+                    chunks.extend([pair] for pair in chunk)
+    except RuntimeError:  # BrokenProcessPool, or the RuntimeError of pebble for work given to a broken pool
+        chunks.extend(running.values())
+
+
+def _schedule(pool: ProcessPool, verifier: str, chunk: Chunk, timeout_s: float) -> ProcessFuture:
+    return pool.schedule(_grade_chunk, args=(verifier, chunk, timeout_s), timeout=timeout_s)
+
+
+def _grades(future: ProcessFuture) -> list[str] | str:
+    """The grades of a chunk, or the one grade that fits how it failed."""
+    try:
+        return future.result()
+    except TimeoutError:
+        return "timeout"
+    except (MemoryError, ProcessExpired):
+        return "unparseable_answer"
+
+
+def _start_worker(verifier: str, limits: Limits) -> None:
+    """Limit this process and warm the verifier up, so that its first pair is not charged with imports and caches."""
+    # The default action kills at once; a Python handler would wait for a long computation in C to end.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    module = importlib.import_module(verifier)
+    address_space = limits.memory_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+    for pair in self_test_pairs(module):
+        grade_pair(module, *pair)
+
+
+def _grade_chunk(verifier: str, chunk: Chunk, timeout_s: float) -> list[str]:
+    """Runs in a worker. The alarm ends it where its parent was killed and no longer can."""
+    module = importlib.import_module(verifier)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s + SILENCE_S)
+    grades = [grade_pair(module, *pair) for pair in chunk]
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return grades

@@ -1,0 +1,71 @@
+"""A hash of the code that a node runs, blind to comments, docstrings and layout.
+
+Snakemake does not notice an edited module, and notices a touched script. So the settings of each job carry this hash:
+of the script and of every module of this project that it imports, directly or not.
+"""
+
+import ast
+import functools
+import hashlib
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PACKAGES = ("opsft", "opsft_flow")
+
+
+@functools.cache
+def code_hash(script: str, modules: tuple[str, ...] = ()) -> str:
+    """Hash of workflow/scripts/{script}.py, of what it imports from this project, and of `modules`.
+
+    `modules` names what is imported by name at run time (an engine, a verifier, a selection rule), so that a change in
+    one of them reruns only the nodes that use it.
+    """
+    pending = [ROOT / "workflow" / "scripts" / f"{script}.py", *map(module_file, modules)]
+    seen: dict[str, str] = {}
+    while pending:
+        file = pending.pop()
+        key = file.relative_to(ROOT).as_posix()
+        if key not in seen:
+            seen[key], imported = read_code(file)
+            pending += imported
+    return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:16]
+
+
+def module_file(module: str) -> pathlib.Path:
+    """The file of a module of this project."""
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@functools.cache
+def read_code(file: pathlib.Path) -> tuple[str, list[pathlib.Path]]:
+    """The hash of one file's code, and the files of this project that it imports."""
+    tree = strip_docstrings(ast.parse(file.read_text(), str(file)))
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return digest, imported_files(tree)
+
+
+def strip_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:]
+    return tree
+
+
+def imported_files(tree: ast.Module) -> list[pathlib.Path]:
+    """Files of this project that a module imports, those of the packages above them included."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    own = {name for name in names if name.split(".")[0] in PACKAGES}
+    with_parents = {".".join(name.split(".")[:depth]) for name in own for depth in range(1, name.count(".") + 2)}
+    return sorted(file for file in map(module_file, with_parents) if file.exists())

@@ -1,0 +1,156 @@
+"""Validate the configuration against its schema, fill in the defaults, and check what a schema cannot say."""
+
+import copy
+import difflib
+import pathlib
+import re
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+SCHEMA = pathlib.Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "config.schema.yaml"
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be run; the message says which key, what was found and what is allowed."""
+
+
+def load_schema() -> dict:
+    return yaml.safe_load(SCHEMA.read_text())
+
+
+def resolve(config: dict) -> dict:
+    """A deep copy of `config` with every default filled in.
+
+    Raises ConfigError with one line for each thing that is wrong.
+    """
+    schema = load_schema()
+    resolved = fill_defaults(copy.deepcopy(config), schema, schema)
+    errors = sorted(Draft202012Validator(schema).iter_errors(resolved), key=lambda error: list(map(str, error.path)))
+    problems = [describe(error) for error in errors] or [*check_references(resolved), *check_limits(resolved, schema)]
+    if problems:
+        raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {line}" for line in problems))
+    return resolved
+
+
+def fill_defaults(value: object, schema: dict, root: dict) -> object:
+    """Fill the schema's defaults into `value`, in place where it is a dict or a list."""
+    schema = dereference(schema, root)
+    if isinstance(value, dict):
+        for key, subschema in schema.get("properties", {}).items():
+            default = dereference(subschema, root).get("default")
+            if key not in value and "default" in dereference(subschema, root):
+                value[key] = copy.deepcopy(default)
+        for key in value:
+            subschema = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
+            if isinstance(subschema, dict):
+                value[key] = fill_defaults(value[key], subschema, root)
+    elif isinstance(value, list) and "items" in schema:
+        value[:] = [fill_defaults(item, schema["items"], root) for item in value]
+    return value
+
+
+def dereference(schema: dict, root: dict) -> dict:
+    reference = schema.get("$ref")
+    return root["$defs"][reference.rpartition("/")[2]] if reference else schema
+
+
+def describe(error: ValidationError) -> str:
+    """One validation error as "key: what was found; what is allowed"."""
+    where = ".".join(map(str, error.absolute_path)) or "top level"
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        close = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"{where}: unknown key {', '.join(map(repr, unknown))}{hint} Allowed: {', '.join(known)}"
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"{where}: {', '.join(map(repr, missing))} is missing"
+    if error.validator == "minItems":
+        return f"{where}: is empty; at least one entry is needed"
+    if error.validator == "enum":
+        return f"{where}: found {error.instance!r}; allowed: {', '.join(map(str, error.validator_value))}"
+    if error.validator == "not":
+        return f"{where}: the name {error.instance!r} is taken by the results tree; choose another"
+    return f"{where}: {error.message}"
+
+
+def check_references(config: dict) -> list[str]:
+    """Names that point at nothing."""
+    problems = []
+
+    def need(kind: str, name: str, where: str) -> None:
+        if name not in config[kind]:
+            problems.append(f"{where}: {name!r} is not among {kind}: {', '.join(config[kind])}")
+
+    for kind in ("benchmarks", "recipes"):
+        for name, block in config[kind].items():
+            need("problems", block["problems"], f"{kind}.{name}.problems")
+    for number, block in enumerate(config["sweep"]):
+        for kind in ("models", "recipes", "benchmarks"):
+            for name in block[kind]:
+                need(kind, name, f"sweep.{number}.{kind}")
+    return problems
+
+
+def check_limits(config: dict, schema: dict) -> list[str]:
+    """Values that are each allowed but do not fit together."""
+    problems = []
+    validator = Draft202012Validator({**schema["$defs"]["engine"], "$defs": schema["$defs"]})
+    for name, model in config["models"].items():
+        for error in validator.iter_errors(engine_for(config, name)):
+            problems.append(f"models.{name}.engine: {describe(error)}")
+    if problems:
+        return problems
+    for number, block in enumerate(config["sweep"]):
+        problems += check_block(config, block, f"sweep.{number}")
+    for name, block in config["problems"].items():
+        problems += check_pattern(block["answer_pattern"], f"problems.{name}.answer_pattern")
+    return list(dict.fromkeys(problems))
+
+
+def check_block(config: dict, block: dict, where: str) -> list[str]:
+    """What a block's budgets and benchmarks ask of its models' engines and of the estimators."""
+    problems = []
+    for model in block["models"]:
+        context = engine_for(config, model)["context"]
+        for budget in block["budgets"]:
+            if budget >= context:
+                problems.append(
+                    f"{where}.budgets: {budget} tokens and a prompt do not fit the context of model {model!r} "
+                    f"(engine.context is {context}); allowed: at most {context - 1}"
+                )
+        for name in block["benchmarks"]:
+            cap = config["benchmarks"][name]["max_tokens"]
+            if cap >= context:
+                problems.append(
+                    f"benchmarks.{name}.max_tokens: {cap} and a prompt do not fit the context of model {model!r} "
+                    f"(engine.context is {context}); allowed: at most {context - 1}"
+                )
+    for name in block["benchmarks"]:
+        benchmark = config["benchmarks"][name]
+        for key in ("pass_k", "maj_k"):
+            for k in config["evaluate"][key]:
+                if k > benchmark["samples"]:
+                    problems.append(
+                        f"evaluate.{key}: {k} is more than the samples of benchmark {name!r} ({benchmark['samples']}); "
+                        f"allowed: at most that"
+                    )
+    return problems
+
+
+def check_pattern(pattern: str | None, where: str) -> list[str]:
+    if pattern is None:
+        return []
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        return [f"{where}: {pattern!r} is not a regular expression: {error}"]
+    return [] if groups else [f"{where}: {pattern!r} has no group; its first group must hold the answer"]
+
+
+def engine_for(config: dict, model: str) -> dict:
+    """The engine block of a model: the global one with the model's own keys over it."""
+    return {**config["engine"], **config["models"][model]["engine"]}

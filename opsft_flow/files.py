@@ -1,0 +1,63 @@
+"""Write files so that a reader sees the old one or the whole new one, never a part."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yield a temporary path beside `path`; on success sync it to disk and rename it into place.
+
+    The temporary path may be made a file or a folder. On an error it is removed and `path` stays as it was.
+    """
+    final = pathlib.Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        sync(temporary)
+        if temporary.is_dir() and final.exists():
+            shutil.rmtree(final)
+        os.replace(temporary, final)
+        sync_folder(final.parent)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def sync(path: pathlib.Path) -> None:
+    """Flush a file, or every file of a folder, to disk."""
+    for file in [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]:
+        with open(file, "rb+") as handle:
+            os.fsync(handle.fileno())
+
+
+def sync_folder(folder: pathlib.Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: str | os.PathLike, value: object) -> None:
+    """Write `value` with sorted keys, so that equal values give equal bytes; NaN and infinity are refused."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    with atomic(path) as temporary:
+        temporary.write_text(text)
+
+
+def read_json(path: str | os.PathLike) -> dict:
+    return json.loads(pathlib.Path(path).read_text())
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,106 @@
+"""The frame of a node: its arguments, its settings, where its time went, and the sidecar beside its result."""
+
+import argparse
+import contextlib
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+
+from opsft_flow.files import write_json
+
+REPORTED_PACKAGES = ("torch", "transformers", "vllm", "math-verify", "pyarrow", "numpy", "wandb")
+
+
+class Node:
+    """What a script knows of its job.
+
+    `settings` is the job's canonical JSON, parsed; `threads` the CPU threads it may use; every named input and output
+    is an attribute that holds a path. `run` is always an output: the sidecar. `facts` are added to the sidecar, and
+    `finished` is for a script to call, or to set, when its result is in place.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.settings: dict = json.loads(arguments.settings)
+        self.threads: int = arguments.threads
+        self.started = time.time()
+        self.phases: dict[str, float] = {}
+        self.facts: dict = {}
+        self.finished: Callable[[], None] = lambda: None
+        for name, path in vars(arguments).items():
+            if name not in ("settings", "threads"):
+                setattr(self, name, path)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to the phase `name` of the sidecar."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - started
+
+    def write_sidecar(self) -> None:
+        """Write the settings, and what was run, when, where, for how long and with which versions."""
+        ended = time.time()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        run = {
+            "started": timestamp(self.started),
+            "ended": timestamp(ended),
+            "seconds": round(ended - self.started, 3),
+            "phases": {name: round(seconds, 3) for name, seconds in self.phases.items()},
+            "peak_memory_mb": round(peak),
+            "host": platform.node(),
+            "python": platform.python_version(),
+            "packages": installed_versions(),
+            **self.facts,
+        }
+        write_json(self.run, {"settings": self.settings, "run": run})
+
+
+def timestamp(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that can move a number, where they are loaded in this process."""
+    loaded = {name: name.replace("-", "_") for name in REPORTED_PACKAGES}
+    return {name: importlib.metadata.version(name) for name, module in loaded.items() if module in sys.modules}
+
+
+@contextlib.contextmanager
+def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Iterator[Node]:
+    """Parse the command line, yield the node, and write its sidecar when the body has ended without an error.
+
+    A ValueError or an OSError is something the user can mend: it is shown as one message, without a traceback. Any other exception
+    is a fault of ours and shows its traceback. Both end the process with status 1.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--settings", required=True, help="canonical JSON of the job's settings")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads to use")
+    for name in (*inputs, *outputs, "run"):
+        parser.add_argument(f"--{name}", required=True)
+    this = Node(parser.parse_args())
+    limit_threads(this.threads)
+    try:
+        yield this
+        this.write_sidecar()
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+
+
+def limit_threads(threads: int) -> None:
+    """Hold numerical libraries that are loaded later to `threads`; results on a CPU depend on their number."""
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"

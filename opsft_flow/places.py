@@ -1,0 +1,75 @@
+"""The results tree: what lies where, relative to the results folder.
+
+    problems/{name}.parquet
+    {model}/base/policy.json                                       policy 0
+    {model}/base/eval/{benchmark}/                                 a place
+    {model}/{recipe}/L{budget}/seed{seed}/iter{i}/train/           a place
+                                                 /policy.json      policy i
+                                                 /eval/{benchmark}/  a place
+
+A *place* is a folder of rollouts and verdicts: training rollouts and benchmarks pass through the same rules.
+"""
+
+import re
+from dataclasses import dataclass
+
+from opsft_flow.points import Point
+
+PLACE_PATTERN = (
+    r"[^/]+/base/eval/[^/]+"
+    r"|[^/]+/[^/]+/L[0-9]+/seed[0-9]+/iter[0-9]+/train"
+    r"|[^/]+/[^/]+/L[0-9]+/seed[0-9]+/iter[0-9]+/eval/[^/]+"
+)
+POINT_PATTERN = r"[^/]+/[^/]+/L[0-9]+/seed[0-9]+"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder of rollouts: of a benchmark, or of training where `benchmark` is None.
+
+    `point` is None for the base model, which is iteration 0 of every point. Training rollouts of iteration i are
+    sampled from policy i - 1; a benchmark of iteration i measures policy i.
+    """
+
+    model: str
+    point: Point | None
+    iteration: int
+    benchmark: str | None
+
+    @property
+    def path(self) -> str:
+        above = iteration_folder(self.point, self.iteration) if self.point else f"{self.model}/base"
+        return f"{above}/eval/{self.benchmark}" if self.benchmark else f"{above}/train"
+
+    @property
+    def policy(self) -> str:
+        """The manifest of the policy that is sampled here."""
+        if self.point is None:
+            return policy_manifest(self.model, None, 0)
+        return policy_manifest(self.model, self.point, self.iteration if self.benchmark else self.iteration - 1)
+
+
+def parse_place(path: str) -> Place:
+    """The place at `path`. Raises ValueError where the path is none."""
+    if not re.fullmatch(PLACE_PATTERN, path):
+        raise ValueError(f"{path!r} is not a folder of rollouts in the results tree")
+    parts = path.split("/")
+    benchmark = parts[-1] if parts[-2] == "eval" else None
+    if parts[1] == "base":
+        return Place(parts[0], None, 0, benchmark)
+    return Place(parts[0], Point.from_path("/".join(parts[:4])), int(parts[4].removeprefix("iter")), benchmark)
+
+
+def iteration_folder(point: Point, iteration: int) -> str:
+    return f"{point.path}/iter{iteration}"
+
+
+def policy_manifest(model: str, point: Point | None, iteration: int) -> str:
+    """The manifest of policy `iteration`; policy 0 is the base model's."""
+    if point is None or iteration == 0:
+        return f"{model}/base/policy.json"
+    return f"{iteration_folder(point, iteration)}/policy.json"
+
+
+def problem_file(name: str) -> str:
+    return f"problems/{name}.parquet"

@@ -1,0 +1,289 @@
+"""What each node of a sweep reads and with which settings it runs.
+
+The settings of a node are one canonical JSON string: its own blocks of the configuration, the point, and the hash of
+the code that it runs. That string is the only tracked parameter of a job, so a job runs again when something that
+it uses has changed, and only then.
+"""
+
+import json
+
+from opsft_flow.code_hash import code_hash
+from opsft_flow.config import engine_for, resolve
+from opsft_flow.places import Place, iteration_folder, parse_place, policy_manifest, problem_file
+from opsft_flow.points import Point, expand_sweep
+from opsft_flow.sources import check_model, check_problems, find_local, fingerprint, problem_path
+
+
+def canonical(value: object) -> str:
+    """JSON with sorted keys and no spaces: equal settings give equal strings, however they were written down."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+class Plan:
+    """The resolved configuration, its points, and the settings of every node.
+
+    Raises ConfigError where the configuration cannot be run.
+    """
+
+    def __init__(self, config: dict) -> None:
+        self.config = resolve(config)
+        self.results = self.config["results"]
+        self.points = expand_sweep(self.config["sweep"])
+        self.models = list(dict.fromkeys(point.model for point in self.points))
+        self.benchmarks = {
+            model: list(dict.fromkeys(b for p, names in self.points.items() if p.model == model for b in names))
+            for model in self.models
+        }
+        for name in self.models:
+            check_model(name, self.config["models"][name]["source"])
+        for name in self.problem_sets():
+            block = self.config["problems"][name]
+            check_problems(name, block["source"], block["split"])
+
+    def path(self, relative: str) -> str:
+        """A path of the results tree, seen from the working directory."""
+        return f"{self.results}/{relative}"
+
+    def recipe(self, point: Point) -> dict:
+        return self.config["recipes"][point.recipe]
+
+    def iterations(self, point: Point) -> range:
+        return range(1, self.recipe(point)["iterations"] + 1)
+
+    def problem_sets(self) -> list[str]:
+        """Names of the problem sets that the sweep uses."""
+        train = [self.recipe(point)["problems"] for point in self.points]
+        tests = [self.config["benchmarks"][name]["problems"] for names in self.benchmarks.values() for name in names]
+        return list(dict.fromkeys([*train, *tests]))
+
+    def problem_set_of(self, place: Place) -> str:
+        if place.benchmark:
+            return self.config["benchmarks"][place.benchmark]["problems"]
+        return self.recipe(place.point)["problems"]
+
+    # Inputs of the nodes, as paths from the working directory.
+
+    def policy_of(self, place: str) -> str:
+        return self.path(parse_place(place).policy)
+
+    def problems_of(self, place: str) -> str:
+        return self.path(problem_file(self.problem_set_of(parse_place(place))))
+
+    def parent_policy(self, point: str, iteration: int) -> str:
+        parsed = Point.from_path(point)
+        return self.path(policy_manifest(parsed.model, parsed, iteration - 1))
+
+    def base_place(self, place: str) -> str | None:
+        """The place of the base model's evaluation on the same benchmark; None for the base model itself."""
+        parsed = parse_place(place)
+        return None if parsed.point is None else Place(parsed.model, None, 0, parsed.benchmark).path
+
+    def base_places(self) -> list[str]:
+        return [Place(model, None, 0, name).path for model, names in self.benchmarks.items() for name in names]
+
+    def eval_places(self, point: Point) -> list[str]:
+        return [Place(point.model, point, i, name).path for i in self.iterations(point) for name in self.points[point]]
+
+    def measurements(self, point: Point, through: int | None = None) -> list[str]:
+        """What filter, sft and evaluate measured in each iteration of a point, up to iteration `through`."""
+        files = []
+        for i in self.iterations(point)[:through]:
+            folder = iteration_folder(point, i)
+            files += [f"{folder}/train/filter.json", f"{folder}/policy.json"]
+            files += [f"{folder}/eval/{name}/metrics.json" for name in self.points[point]]
+        return [self.path(file) for file in files]
+
+    def base_metrics(self, point: str) -> list[str]:
+        """The base model's metrics on the benchmarks of a point."""
+        parsed = Point.from_path(point)
+        return [self.path(f"{Place(parsed.model, None, 0, name).path}/metrics.json") for name in self.points[parsed]]
+
+    def summary_inputs(self) -> list[str]:
+        base = [self.path(f"{place}/metrics.json") for place in self.base_places()]
+        return base + [file for point in self.points for file in self.measurements(point)]
+
+    def prepared(self) -> list[str]:
+        """All problem sets and base models of the sweep."""
+        problems = [self.path(problem_file(name)) for name in self.problem_sets()]
+        return problems + [self.path(policy_manifest(model, None, 0)) for model in self.models]
+
+    def tracked_iterations(self, point: Point) -> list[int]:
+        """The iterations after which the point's run is brought up to date: each when online, else the last."""
+        every = list(self.iterations(point))
+        return every if self.config["track"]["mode"] == "online" else every[-1:]
+
+    def tracked(self) -> list[str]:
+        """The last tracking node of every point."""
+        return [self.path(f"{iteration_folder(p, self.tracked_iterations(p)[-1])}/tracked.json") for p in self.points]
+
+    def tracked_before(self, point: str, iteration: int) -> list[str]:
+        """The tracking node that must have ended before: a run has never two writers."""
+        earlier = [i for i in self.tracked_iterations(Point.from_path(point)) if i < iteration]
+        return [self.path(f"{point}/iter{earlier[-1]}/tracked.json")] if earlier else []
+
+    # Settings of the nodes, each a canonical JSON string.
+
+    def problem_settings(self, name: str) -> str:
+        block = self.config["problems"][name]
+        local = None if block["source"].startswith("builtin:") else problem_path(block["source"], block["split"])
+        modules = [f"opsft.verify.{block['verifier']}"]
+        if block["source"].startswith("builtin:"):
+            modules.append(f"opsft.tasks.{block['source'].removeprefix('builtin:')}")
+        return canonical(
+            {
+                "node": "problems",
+                "code": code_hash("problems", tuple(modules)),
+                "name": name,
+                "problems": block,
+                "fingerprint": fingerprint(local) if local else None,
+            }
+        )
+
+    def base_settings(self, model: str) -> str:
+        block = self.config["models"][model]
+        local = find_local(block["source"])
+        return canonical(
+            {
+                "node": "base",
+                "code": code_hash("base"),
+                "model": {key: block[key] for key in ("source", "revision", "trust_remote_code")},
+                "fingerprint": fingerprint(local) if local else None,
+            }
+        )
+
+    def check_settings(self) -> str:
+        """Which prompts must fit which context: one row for each use of a problem set by a model."""
+        uses = set()
+        for point, benchmarks in self.points.items():
+            context = engine_for(self.config, point.model)["context"]
+            uses.add((point.model, self.recipe(point)["problems"], point.budget, context))
+            for name in benchmarks:
+                block = self.config["benchmarks"][name]
+                uses.add((point.model, block["problems"], block["max_tokens"], context))
+        remote = {model: self.config["models"][model]["trust_remote_code"] for model in self.models}
+        return canonical(
+            {"node": "check", "code": code_hash("check"), "uses": sorted(uses), "trust_remote_code": remote}
+        )
+
+    def generate_settings(self, place: str) -> str:
+        parsed = parse_place(place)
+        engine = engine_for(self.config, parsed.model)
+        remote = self.config["models"][parsed.model]["trust_remote_code"]
+        return canonical(
+            {
+                "node": "generate",
+                "code": code_hash("generate", (f"opsft.engines.{engine['name']}",)),
+                "place": place,
+                "iteration": parsed.iteration,
+                "engine": {**engine, "trust_remote_code": remote},
+                "rollouts": self.rollout_block(parsed),
+            }
+        )
+
+    def rollout_block(self, place: Place) -> dict:
+        """How many responses, under which cap, at which temperature and from which seed."""
+        if place.benchmark:
+            block = self.config["benchmarks"][place.benchmark]
+            return {"prompts": None, **{key: block[key] for key in block if key != "problems"}}
+        block = self.recipe(place.point)["rollouts"]
+        return {**block, "max_tokens": place.point.budget, "seed": place.point.seed}
+
+    def verify_settings(self, place: str) -> str:
+        verifier = self.config["problems"][self.problem_set_of(parse_place(place))]["verifier"]
+        return canonical(
+            {
+                "node": "verify",
+                "code": code_hash("verify", (f"opsft.verify.{verifier}",)),
+                "place": place,
+                "verifier": verifier,
+                "verify": self.config["verify"],
+            }
+        )
+
+    def filter_settings(self, point: str, iteration: int) -> str:
+        parsed = Point.from_path(point)
+        block = self.recipe(parsed)["filter"]
+        return canonical(
+            {
+                "node": "filter",
+                "code": code_hash("filter", (f"opsft.selection.{block['rule']}",)),
+                "point": vars(parsed),
+                "iteration": iteration,
+                "filter": block,
+            }
+        )
+
+    def sft_settings(self, point: str, iteration: int) -> str:
+        parsed = Point.from_path(point)
+        return canonical(
+            {
+                "node": "sft",
+                "code": code_hash("sft"),
+                "point": vars(parsed),
+                "iteration": iteration,
+                "sft": self.recipe(parsed)["sft"],
+                "trust_remote_code": self.config["models"][parsed.model]["trust_remote_code"],
+            }
+        )
+
+    def evaluate_settings(self, place: str) -> str:
+        benchmark = parse_place(place).benchmark
+        return canonical(
+            {
+                "node": "evaluate",
+                "code": code_hash("evaluate"),
+                "place": place,
+                "max_tokens": self.config["benchmarks"][benchmark]["max_tokens"],
+                "evaluate": self.config["evaluate"],
+            }
+        )
+
+    def track_settings(self, point: str, iteration: int) -> str:
+        parsed = Point.from_path(point)
+        return canonical(
+            {
+                "node": "track",
+                "code": code_hash("track"),
+                "results": self.results,
+                "point": vars(parsed),
+                "benchmarks": list(self.points[parsed]),
+                "iteration": iteration,
+                "track": self.config["track"],
+                "config": self.config_of(parsed),
+            }
+        )
+
+    def config_of(self, point: Point) -> dict:
+        """All that made a point, its number of iterations aside: the configuration of its run."""
+        recipe = {key: value for key, value in self.recipe(point).items() if key != "iterations"}
+        return {
+            "point": vars(point),
+            "model": self.config["models"][point.model],
+            "recipe": recipe,
+            "problems": self.config["problems"][recipe["problems"]],
+            "benchmarks": {name: self.config["benchmarks"][name] for name in self.points[point]},
+            "engine": engine_for(self.config, point.model),
+            "verify": self.config["verify"],
+            "evaluate": self.config["evaluate"],
+        }
+
+    def summary_settings(self) -> str:
+        points = [
+            {**vars(point), "iterations": self.recipe(point)["iterations"], "benchmarks": list(names)}
+            for point, names in self.points.items()
+        ]
+        return canonical(
+            {
+                "node": "summary",
+                "code": code_hash("summary"),
+                "results": self.results,
+                "points": points,
+                "base": self.benchmarks,
+                "sampling": {
+                    name: self.config["benchmarks"][name] for names in self.benchmarks.values() for name in names
+                },
+            }
+        )
+
+    def figure_settings(self) -> str:
+        return canonical({"node": "figures", "code": code_hash("figures")})

@@ -1,0 +1,45 @@
+"""The points of a sweep: (model, recipe, budget, seed)."""
+
+import itertools
+from dataclasses import dataclass
+
+from opsft_flow.config import ConfigError
+
+
+@dataclass(frozen=True, order=True)
+class Point:
+    """One cell of the sweep; its path below the results folder is its name."""
+
+    model: str
+    recipe: str
+    budget: int
+    seed: int
+
+    @property
+    def path(self) -> str:
+        return f"{self.model}/{self.recipe}/L{self.budget}/seed{self.seed}"
+
+    @classmethod
+    def from_path(cls, path: str) -> "Point":
+        model, recipe, budget, seed = path.split("/")
+        return cls(model, recipe, int(budget.removeprefix("L")), int(seed.removeprefix("seed")))
+
+
+def expand_sweep(sweep: list[dict]) -> dict[Point, tuple[str, ...]]:
+    """Every point of the sweep with its benchmarks, in the order of the configuration.
+
+    Raises ConfigError where a point occurs twice, within a block or in two of them.
+    """
+    points: dict[Point, tuple[str, ...]] = {}
+    first_block: dict[Point, int] = {}
+    for number, block in enumerate(sweep):
+        for cell in itertools.product(block["models"], block["recipes"], block["budgets"], block["seeds"]):
+            point = Point(*cell)
+            if point in points:
+                raise ConfigError(
+                    f"sweep: point {point.path} occurs twice (blocks {first_block[point]} and {number}); "
+                    "each point may occur once"
+                )
+            first_block[point] = number
+            points[point] = tuple(dict.fromkeys(block["benchmarks"]))
+    return points

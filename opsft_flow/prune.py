@@ -1,0 +1,51 @@
+"""Which weights can go: those that nothing still to be run will read, and never the last of a point."""
+
+import os
+import pathlib
+
+from opsft_flow.files import read_json
+from opsft_flow.places import Place, iteration_folder
+from opsft_flow.points import Point
+from opsft_flow.policy import locate
+
+WEIGHT_FOLDERS = ("policy", "trainer")
+
+
+def droppable(results: str, points: list[dict]) -> list[pathlib.Path]:
+    """Folders of weights and of optimiser states below `results` that can be deleted.
+
+    `points` are those of the configuration, with iterations and benchmarks. Points on disk that the configuration does not name are not
+    open: they keep their last policy. A policy that is its parent again counts for the folder that it points at.
+    """
+    wanted = {Point(p["model"], p["recipe"], p["budget"], p["seed"]): p for p in points}
+    needed, present = set(), []
+    for folder in sorted(pathlib.Path(results).glob("*/*/L*/seed*")):
+        point = Point.from_path(folder.relative_to(results).as_posix())
+        trained = sorted(int(file.parent.name[4:]) for file in folder.glob("iter*/policy.json"))
+        for i in trained:
+            if i == trained[-1] or is_open(results, point, i, wanted.get(point)):
+                needed |= folders_of(folder / f"iter{i}" / "policy.json")
+        present += [p for name in WEIGHT_FOLDERS for p in folder.glob(f"iter*/{name}")]
+    return sorted(p for p in present if p.resolve() not in needed)
+
+
+def is_open(results: str, point: Point, iteration: int, block: dict | None) -> bool:
+    """True where something that samples from policy `iteration`, or trains it on, has not been written yet."""
+    if block is None:
+        return False
+    readers = [f"{Place(point.model, point, iteration, name).path}/rollouts.parquet" for name in block["benchmarks"]]
+    if iteration < block["iterations"]:
+        following = iteration_folder(point, iteration + 1)
+        readers += [f"{following}/train/rollouts.parquet", f"{following}/policy.json"]
+    return not all(os.path.exists(f"{results}/{reader}") for reader in readers)
+
+
+def folders_of(manifest_path: pathlib.Path) -> set[pathlib.Path]:
+    """The folders that a trained policy's manifest names."""
+    manifest = read_json(manifest_path)
+    folders = set()
+    if manifest["path"] is not None:
+        folders.add(locate(manifest_path, manifest).resolve())
+    if manifest["optimizer"] is not None:
+        folders.add((manifest_path.parent / manifest["optimizer"]["path"]).resolve())
+    return folders

@@ -1,0 +1,69 @@
+"""A folder for the state of a node that is still running.
+
+It is no declared output, since Snakemake deletes those before a run and after a failure. Its name is a hash of all that
+decides the result, so that a node only ever resumes its own work, and one process at a time holds it.
+"""
+
+import fcntl
+import hashlib
+import os
+import pathlib
+import platform
+import shutil
+import time
+
+from opsft_flow.files import atomic, read_json, write_json
+
+
+class Scratch:
+    """An exclusively locked folder; implements opsft.sft.Checkpoints.
+
+    Raises ValueError where another live process still holds it after `wait_s` seconds.
+    """
+
+    def __init__(self, folder: pathlib.Path, wait_s: float = 60.0) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.handle = open(folder / "lock", "a+")
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    self.handle.seek(0)
+                    holder = self.handle.read().strip()
+                    raise ValueError(f"{folder} is held by another running copy of this node: {holder}") from None
+                time.sleep(1)
+        self.handle.truncate(0)
+        self.handle.write(f"process {os.getpid()} on {platform.node()}")
+        self.handle.flush()
+
+    def load(self) -> tuple[dict, dict, dict] | None:
+        from safetensors.torch import load_file
+
+        state = self.folder / "state"
+        if not state.exists():
+            return None
+        optimizer = load_file(state / "optimizer.safetensors")
+        return read_json(state / "progress.json"), load_file(state / "weights.safetensors"), optimizer
+
+    def save(self, progress: dict, weights: dict, optimizer: dict) -> None:
+        from safetensors.torch import save_file
+
+        with atomic(self.folder / "state") as temporary:
+            temporary.mkdir()
+            save_file(weights, temporary / "weights.safetensors")
+            save_file(optimizer, temporary / "optimizer.safetensors")
+            write_json(temporary / "progress.json", progress)
+
+    def remove(self) -> None:
+        """Delete the folder once the node's result is in place."""
+        shutil.rmtree(self.folder)
+        self.handle.close()
+
+
+def scratch_name(*parts: str) -> str:
+    """The name of a scratch folder, from everything that decides what the node will write."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]

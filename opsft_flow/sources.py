@@ -1,0 +1,87 @@
+"""Where models and problem sets come from: a local path, or the Hugging Face Hub."""
+
+import hashlib
+import pathlib
+
+from opsft_flow.config import ConfigError
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SAMPLE = 1 << 16
+
+
+def find_local(source: str) -> pathlib.Path | None:
+    """The local file or folder that `source` names, or None where it is taken for a Hub id.
+
+    Relative paths are looked for in the working directory, then beside the Snakefile.
+    """
+    path = pathlib.Path(source).expanduser()
+    return next((p for p in (path, ROOT / path) if p.exists()), None)
+
+
+def looks_local(source: str) -> bool:
+    """True where `source` cannot be a Hub id (owner/name) and so must exist here."""
+    return source.startswith(("/", "./", "../", "~")) or source.count("/") > 1 or source.endswith(FILE_TYPES)
+
+
+FILE_TYPES = (".parquet", ".jsonl", ".json", ".csv")
+
+
+def problem_path(source: str, split: str) -> pathlib.Path | None:
+    """The local file of a problem set's split, or None for a Hub dataset.
+
+    Raises ConfigError where `source` is a local folder without a file for the split.
+    """
+    path = find_local(source)
+    if path is None or path.is_file():
+        return path
+    candidates = [path / f"{split}{suffix}" for suffix in FILE_TYPES]
+    found = next((candidate for candidate in candidates if candidate.exists()), None)
+    if found is None:
+        have = ", ".join(sorted(p.name for p in path.iterdir())) or "nothing"
+        wanted = ", ".join(candidate.name for candidate in candidates)
+        raise ConfigError(f"folder {source} holds {have}; split {split!r} needs one of {wanted}")
+    return found
+
+
+def check_model(name: str, source: str) -> None:
+    """Refuse a local model folder that cannot be loaded. Raises ConfigError."""
+    path = find_local(source)
+    if path is None:
+        if looks_local(source):
+            raise ConfigError(
+                f"models.{name}.source: {source!r} does not exist (working directory {pathlib.Path.cwd()})"
+            )
+        return
+    for pattern in ("config.json", "*.safetensors", "tokenizer*"):
+        if not list(path.glob(pattern)):
+            raise ConfigError(f"models.{name}.source: {path} holds no {pattern}; a checkpoint in safetensors is needed")
+
+
+def check_problems(name: str, source: str, split: str) -> None:
+    """Refuse a local problem set that is not there. Raises ConfigError."""
+    if source.startswith("builtin:"):
+        return
+    try:
+        found = problem_path(source, split)
+    except ConfigError as error:
+        raise ConfigError(f"problems.{name}.source: {error}") from None
+    if found is None and looks_local(source):
+        raise ConfigError(f"problems.{name}.source: {source!r} does not exist (working directory {pathlib.Path.cwd()})")
+
+
+def fingerprint(path: pathlib.Path) -> str:
+    """A quick hash of a local file or folder: names, sizes, and the first and last 64 KiB of every file.
+
+    It stands in the settings of the node that reads the source, so that replaced data or weights are noticed
+    whatever their time stamps say. The node itself records the full SHA-256 of what it read.
+    """
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file())
+    for file in files:
+        size = file.stat().st_size
+        with open(file, "rb") as handle:
+            head = handle.read(SAMPLE)
+            handle.seek(max(0, size - SAMPLE))
+            tail = handle.read(SAMPLE)
+        digest.update(repr((file.name, size, head, tail)).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,94 @@
+"""One row per point, iteration and benchmark, from what filter, sft and evaluate measured."""
+
+from opsft_flow.files import read_json
+from opsft_flow.places import Place, iteration_folder
+from opsft_flow.points import Point
+
+KEYS = ["model", "recipe", "budget", "seed", "iteration", "benchmark"]
+
+
+def point_rows(settings: dict) -> tuple[list[dict], list[dict]]:
+    """The rows of the points table and of the curves table.
+
+    `settings` are those of the summary node: results, points (with iterations and benchmarks), base (benchmarks of each
+    model) and sampling (the block of each benchmark). The base model is iteration 0 of recipe `base`, without budget and seed.
+    """
+    results, sampling = settings["results"], settings["sampling"]
+    points, curves = [], []
+
+    def add(keys: dict, place: Place, training: dict) -> None:
+        metrics = read_json(f"{results}/{place.path}/metrics.json")
+        points.append({**keys, **flatten_metrics(metrics), **sampling_columns(sampling[place.benchmark]), **training})
+        curves.extend({**keys, **curve_columns(entry)} for entry in metrics["budget_curve"])
+
+    for model, benchmarks in settings["base"].items():
+        for name in benchmarks:
+            keys = dict(zip(KEYS, (model, "base", None, None, 0, name), strict=True))
+            add(keys, Place(model, None, 0, name), {})
+    for block in settings["points"]:
+        point = Point(block["model"], block["recipe"], block["budget"], block["seed"])
+        for i in range(1, block["iterations"] + 1):
+            training = training_columns(f"{results}/{iteration_folder(point, i)}")
+            for name in block["benchmarks"]:
+                keys = dict(zip(KEYS, (point.model, point.recipe, point.budget, point.seed, i, name), strict=True))
+                add(keys, Place(point.model, point, i, name), training)
+    return points, curves
+
+
+def estimate_columns(name: str, estimate: dict) -> dict:
+    """{value, low, high} as name, name_low, name_high."""
+    return {name: estimate["value"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
+
+
+def flatten_metrics(metrics: dict) -> dict:
+    """The columns of a metrics.json; shares between 0 and 1, lengths in tokens."""
+    tokens, difference = metrics["tokens"], metrics["difference"]
+    row = {
+        "problems": metrics["problems"],
+        "samples": metrics["samples"],
+        **estimate_columns("accuracy", metrics["accuracy"]),
+        "tokens_mean": tokens["mean"]["value"],
+        "tokens_low": tokens["mean"]["low"],
+        "tokens_high": tokens["mean"]["high"],
+        "truncated": metrics["truncated"]["value"],
+    }
+    undefined = {"value": None, "low": None, "high": None}
+    row |= estimate_columns("accuracy_diff", difference["accuracy"] if difference else undefined)
+    row |= estimate_columns("tokens_ratio", difference["tokens_ratio"] if difference else undefined)
+    for key in ("median", "p90", "mean_right", "mean_wrong"):
+        row |= estimate_columns(f"tokens_{key}", tokens[key])
+    row |= estimate_columns("answered", metrics["answered"])
+    row |= estimate_columns("area_under_curve", metrics["area_under_curve"])
+    for kind in ("pass_at", "maj_at"):
+        for k, estimate in metrics[f"{kind}_k"].items():
+            row |= estimate_columns(f"{kind}_{k}", estimate)
+    return row
+
+
+def sampling_columns(benchmark: dict) -> dict:
+    return {key: benchmark[key] for key in ("max_tokens", "temperature", "top_p", "top_k")}
+
+
+def curve_columns(entry: dict) -> dict:
+    return {"tokens": entry["budget"], **estimate_columns("accuracy", entry)}
+
+
+def training_columns(folder: str) -> dict:
+    """What filter and sft measured in one iteration, the same for all of its benchmarks."""
+    statistics, manifest = read_json(f"{folder}/train/filter.json"), read_json(f"{folder}/policy.json")
+    metrics = manifest["metrics"] or {}
+    return {
+        "rollouts": statistics["rollouts"],
+        "kept": statistics["kept"],
+        "kept_share": statistics["kept_share"],
+        "train_accuracy": statistics["before"]["accuracy"],
+        "train_truncated": statistics["before"]["truncated"],
+        "train_tokens_mean": statistics["before"]["tokens_mean"],
+        "kept_tokens_mean": statistics["after"]["tokens_mean"],
+        "prompts_all_right": statistics["before"]["prompts_all_right"],
+        "prompts_all_wrong": statistics["before"]["prompts_all_wrong"],
+        "copied": manifest["copied"],
+        "updates": manifest["updates"],
+        "tokens_trained": manifest["tokens_trained"],
+        **{name: metrics.get(name) for name in ("loss", "grad_norm", "nll", "logprob_gap", "logprob_gap_first")},
+    }

@@ -1,0 +1,68 @@
+"""The columns of the tables that nodes hand to each other, and how they are read and written."""
+
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from opsft_flow.files import atomic
+
+PROBLEM = pa.schema(
+    {
+        "problem_id": pa.string(),
+        "prompt": pa.list_(pa.struct({"role": pa.string(), "content": pa.string()})),
+        "answer": pa.string(),
+        "source": pa.string(),
+        "level": pa.string(),
+    }
+)
+ROLLOUT = pa.schema(
+    {
+        "problem_id": pa.string(),
+        "sample": pa.int32(),
+        "seed": pa.int64(),
+        "prompt_ids": pa.list_(pa.int32()),
+        "response_ids": pa.list_(pa.int32()),
+        "text": pa.string(),
+        "tokens": pa.int32(),
+        "finish_reason": pa.string(),
+        "logprob": pa.float64(),
+        "opens_thinking": pa.bool_(),
+    }
+)
+VERDICT = pa.schema(
+    {
+        "problem_id": pa.string(),
+        "sample": pa.int32(),
+        "correct": pa.bool_(),
+        "matched": pa.bool_(),
+        "answer": pa.string(),
+        "reason": pa.string(),
+    }
+)
+SELECTED = pa.schema({"problem_id": pa.string(), "sample": pa.int32(), "weight": pa.float64()})
+
+
+def write_table(path: str | os.PathLike, rows: list[dict], schema: pa.Schema) -> None:
+    """Write rows as parquet; equal rows give equal bytes."""
+    with atomic(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary, compression="zstd")
+
+
+def read_table(path: str | os.PathLike, schema: pa.Schema, columns: list[str] | None = None) -> list[dict]:
+    """Read rows. Raises ValueError where the file has not the columns of `schema`."""
+    table = pq.read_table(path, columns=columns)
+    missing = [name for name in columns or schema.names if name not in table.column_names]
+    if missing:
+        raise ValueError(f"{path}: columns {', '.join(missing)} are missing; found {', '.join(table.column_names)}")
+    return table.to_pylist()
+
+
+def align(rows: list[dict], keys: list[dict], path: str) -> list[dict]:
+    """The rows in the order of `keys`, matched by problem and sample. Raises ValueError where one is missing."""
+    by_key = {(row["problem_id"], row["sample"]): row for row in rows}
+    missing = [key for key in keys if (key["problem_id"], key["sample"]) not in by_key]
+    if missing:
+        first = f"problem {missing[0]['problem_id']}, sample {missing[0]['sample']}"
+        raise ValueError(f"{path}: {len(missing)} of {len(keys)} rows are missing, the first of them {first}")
+    return [by_key[key["problem_id"], key["sample"]] for key in keys]

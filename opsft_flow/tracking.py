@@ -1,0 +1,102 @@
+"""A point's run in Weights & Biases: its identity, its steps, and the process that writes it.
+
+    python -m opsft_flow.tracking PAYLOAD.json
+
+The writer is a process of its own, so that a server that does not answer can be given up on by killing it.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from opsft_flow.files import read_json
+from opsft_flow.places import Place, iteration_folder
+from opsft_flow.points import Point
+
+
+def run_identity(project: str, point: Point, config: dict) -> dict:
+    """Id, name, group and tags of a point's run.
+
+    The id is a hash of the project and of all that makes the point, its number of iterations aside: the same point continues its
+    run, and one with other settings begins another.
+    """
+    identity = hashlib.sha256(json.dumps([project, point.path, config], sort_keys=True).encode()).hexdigest()[:16]
+    return {
+        "id": identity,
+        "name": point.path,
+        "group": f"{point.model}/{point.recipe}",
+        "tags": [point.model, point.recipe, f"budget {point.budget}", f"seed {point.seed}"],
+    }
+
+
+def steps_of(results: str, point: Point, benchmarks: list[str], iteration: int) -> list[dict[str, float]]:
+    """What was measured, one dict a step: step 0 is the base model, step i what iteration i measured."""
+    base = {name: f"{results}/{Place(point.model, None, 0, name).path}/metrics.json" for name in benchmarks}
+    steps = [{"iteration": 0, **evaluation(base)}]
+    for i in range(1, iteration + 1):
+        folder = f"{results}/{iteration_folder(point, i)}"
+        statistics, manifest = read_json(f"{folder}/train/filter.json"), read_json(f"{folder}/policy.json")
+        after = {name: f"{results}/{Place(point.model, point, i, name).path}/metrics.json" for name in benchmarks}
+        steps.append(
+            {
+                "iteration": i,
+                **flatten("filter", statistics),
+                **flatten("sft", manifest["metrics"] or {}),
+                "sft/copied": float(manifest["copied"]),
+                **evaluation(after),
+            }
+        )
+    return steps
+
+
+def evaluation(files: dict[str, str]) -> dict[str, float]:
+    """The estimates of each benchmark; its budget curve and its counts of reasons aside."""
+    values: dict[str, float] = {}
+    for name, file in files.items():
+        metrics = {key: value for key, value in read_json(file).items() if key not in ("budget_curve", "reasons")}
+        if metrics["difference"]:
+            metrics["difference"].pop("budget_curve")
+        values |= flatten(f"eval/{name}", metrics)
+    return values
+
+
+def flatten(prefix: str, value: object) -> dict[str, float]:
+    """Nested dicts of numbers as {"a/b/c": number}; an estimate's `value` goes by the estimate's own name."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return {}
+    if isinstance(value, dict):
+        pairs = [(prefix if key == "value" else f"{prefix}/{key}", part) for key, part in value.items()]
+        return {name: number for key, part in pairs for name, number in flatten(key, part).items()}
+    return {prefix: value}
+
+
+def write_run(payload: dict) -> None:
+    """Bring the run up to its last step. Steps that the server already has are not sent again.
+
+    An offline run is written anew as a whole, and takes the place of the offline run that was there.
+    """
+    import wandb
+
+    if payload["mode"] == "offline":
+        shutil.rmtree(Path(payload["folder"]) / "wandb", ignore_errors=True)
+    Path(payload["folder"]).mkdir(parents=True, exist_ok=True)
+    run = wandb.init(
+        mode=payload["mode"],
+        project=payload["project"],
+        entity=payload["entity"],
+        dir=payload["folder"],
+        config=payload["config"],
+        resume="allow",
+        settings=wandb.Settings(console="off", x_disable_stats=True, silent=True, init_timeout=payload["timeout_s"]),
+        **payload["identity"],
+    )
+    for step, values in enumerate(payload["steps"]):
+        if step >= run.step:
+            run.log(values, step=step)
+    run.finish()
+
+
+if __name__ == "__main__":
+    write_run(read_json(sys.argv[1]))

@@ -1,0 +1,349 @@
+"""The engines' contract, and the transformers engine on a tiny random model."""
+
+import itertools
+import math
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from opsft.engines import EngineSettings, Request, Sampling, check_finite, load_engine
+from opsft.engines import transformers as transformers_engine
+from opsft.engines._cache import Buffer
+from opsft.engines._sampling import draw, truncated_softmax
+
+VOCABULARY = 64
+CONTEXT = 96
+STOP = (2, 7)
+
+
+def sampling(**changes) -> Sampling:
+    defaults = {"max_tokens": 24, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "stop_token_ids": STOP}
+    return Sampling(**(defaults | changes))
+
+
+def ignore_progress(done: int, total: int, tokens: int) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory) -> str:
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=VOCABULARY,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=128,
+        initializer_range=0.5,
+        eos_token_id=STOP[0],
+        pad_token_id=0,
+    )
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    Qwen2ForCausalLM(config).save_pretrained(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def engine(model_path):
+    return load_engine("transformers", model_path, EngineSettings(context=CONTEXT, max_sequences=64, device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def reference(model_path):
+    return AutoModelForCausalLM.from_pretrained(model_path).eval()
+
+
+def make_requests(count: int, samples: int = 3) -> list[Request]:
+    rng = random.Random(1)
+    prompts = [tuple(rng.randrange(3, VOCABULARY) for _ in range(rng.randint(1, 20))) for _ in range(count)]
+    return [Request(prompt, seed=100 * i, samples=samples) for i, prompt in enumerate(prompts)]
+
+
+def tokens_of(completions) -> list[list[tuple[int, ...]]]:
+    return [[completion.token_ids for completion in group] for group in completions]
+
+
+def flat(completions) -> list:
+    return list(itertools.chain.from_iterable(completions))
+
+
+# What a request gets
+
+
+def test_result_of_a_request_does_not_depend_on_its_batch(engine):
+    requests = make_requests(8)
+    together = engine.generate(requests, sampling(), ignore_progress)
+    alone = [engine.generate([request], sampling(), ignore_progress)[0] for request in requests]
+    assert tokens_of(together) == tokens_of(alone)
+    for a, b in zip(flat(together), flat(alone), strict=True):
+        assert a.finish_reason == b.finish_reason
+        assert a.logprob == pytest.approx(b.logprob, abs=1e-4)
+
+
+@pytest.mark.parametrize("max_sequences", [1, 5, 64])
+def test_result_does_not_depend_on_max_sequences(model_path, engine, max_sequences):
+    settings = EngineSettings(context=CONTEXT, max_sequences=max_sequences, device="cpu")
+    other = load_engine("transformers", model_path, settings)
+    requests = make_requests(4, samples=3)
+    expected = engine.generate(requests, sampling(), ignore_progress)
+    assert tokens_of(other.generate(requests, sampling(), ignore_progress)) == tokens_of(expected)
+
+
+def test_result_does_not_depend_on_the_order_of_requests(engine):
+    requests = make_requests(9)
+    forwards = engine.generate(requests, sampling(), ignore_progress)
+    backwards = engine.generate(requests[::-1], sampling(), ignore_progress)
+    assert tokens_of(backwards[::-1]) == tokens_of(forwards)
+
+
+def test_result_does_not_depend_on_how_much_of_a_prompt_is_read_at_a_time(engine, monkeypatch):
+    requests = make_requests(9)
+    expected = engine.generate(requests, sampling(), ignore_progress)
+    monkeypatch.setattr(transformers_engine, "PREFILL_TOKENS", 30)
+    assert tokens_of(engine.generate(requests, sampling(), ignore_progress)) == tokens_of(expected)
+
+
+def test_same_seed_gives_the_same_tokens_and_another_seed_others(engine):
+    prompt = (5, 6, 9)
+    first, again, other = engine.generate([Request(prompt, s, 4) for s in (11, 11, 50)], sampling(), ignore_progress)
+    assert first == again
+    assert first != other
+    assert len(set(first)) == 4
+
+
+def test_sample_k_is_the_one_of_seed_plus_k(engine):
+    prompt = (5, 6, 9)
+    [group] = engine.generate([Request(prompt, 20, 5)], sampling(), ignore_progress)
+    singles = engine.generate([Request(prompt, 20 + k, 1) for k in range(5)], sampling(), ignore_progress)
+    assert tokens_of([group]) == [[single[0].token_ids for single in singles]]
+
+
+def test_greedy_equals_generate_of_transformers(engine, reference):
+    requests = make_requests(8, samples=2)
+    for request, group in zip(
+        requests, engine.generate(requests, sampling(temperature=0), ignore_progress), strict=True
+    ):
+        ids = torch.tensor([request.prompt_ids])
+        expected = reference.generate(ids, do_sample=False, max_new_tokens=24, eos_token_id=list(STOP))
+        assert group[0] == group[1]
+        assert group[0].token_ids == tuple(expected[0, ids.shape[1] :].tolist())
+
+
+@pytest.mark.parametrize("changes", [{}, {"temperature": 0.5}, {"top_p": 0.8, "top_k": 20}, {"temperature": 0}])
+def test_logprob_is_that_of_a_teacher_forced_pass_at_temperature_one(engine, reference, changes):
+    requests = make_requests(8, samples=2)
+    for request, group in zip(requests, engine.generate(requests, sampling(**changes), ignore_progress), strict=True):
+        for completion in group:
+            ids = torch.tensor([request.prompt_ids + completion.token_ids])
+            with torch.inference_mode():
+                logprobs = reference(ids).logits[0, :-1].double().log_softmax(-1)
+            expected = logprobs.gather(-1, ids[0, 1:, None])[len(request.prompt_ids) - 1 :].sum()
+            assert completion.logprob == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_responses_end_with_the_first_stop_token_or_at_max_tokens(engine):
+    groups = engine.generate(make_requests(40, samples=4), sampling(), ignore_progress)
+    completions = flat(groups)
+    assert {completion.finish_reason for completion in completions} == {"stop", "length"}
+    for completion in completions:
+        *body, last = completion.token_ids
+        assert not set(body) & set(STOP)
+        if completion.finish_reason == "stop":
+            assert last in STOP
+        else:
+            assert last not in STOP
+            assert len(completion.token_ids) == 24
+
+
+def test_a_stop_token_in_the_last_place_is_a_stop(engine):
+    [[whole]] = engine.generate([Request((5, 6), 3, 1)], sampling(stop_token_ids=()), ignore_progress)
+    place = 1 + whole.token_ids[1:].index(next(t for t in whole.token_ids[1:] if t != whole.token_ids[0]))
+    changes = {"max_tokens": place + 1, "stop_token_ids": (whole.token_ids[place],)}
+    [[cut]] = engine.generate([Request((5, 6), 3, 1)], sampling(**changes), ignore_progress)
+    assert cut.token_ids == whole.token_ids[: place + 1]
+    assert cut.finish_reason == "stop"
+
+
+def test_no_requests_give_no_completions(engine):
+    assert engine.generate([], sampling(), ignore_progress) == []
+
+
+def test_progress_grows_to_the_totals(model_path):
+    engine = load_engine("transformers", model_path, EngineSettings(context=CONTEXT, max_sequences=5, device="cpu"))
+    calls = []
+    groups = engine.generate(make_requests(6), sampling(), lambda *call: calls.append(call))
+    assert calls[-1] == (18, 18, sum(len(completion.token_ids) for completion in flat(groups)))
+    for earlier, later in itertools.pairwise(calls):
+        assert all(a <= b for a, b in zip(earlier, later, strict=True))
+
+
+# Which tokens are drawn
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_first_tokens_have_the_frequencies_of_the_softmax(engine, reference, temperature):
+    prompt, draws = (5, 6, 9), 8192
+    changes = {"max_tokens": 1, "temperature": temperature}
+    [group] = engine.generate([Request(prompt, 0, draws)], sampling(**changes), ignore_progress)
+    with torch.inference_mode():
+        logits = reference(torch.tensor([prompt])).logits[0, -1].double()
+    expected = draws * torch.softmax(logits / temperature, -1).numpy()
+    observed = np.bincount([completion.token_ids[0] for completion in group], minlength=VOCABULARY)
+    common = expected >= 5
+    cells_observed = np.append(observed[common], observed[~common].sum())
+    cells_expected = np.append(expected[common], expected[~common].sum())
+    chi_square = ((cells_observed - cells_expected) ** 2 / cells_expected).sum()
+    freedom = len(cells_expected) - 1
+    # A chi-square has mean `freedom` and variance 2 * `freedom`; four deviations are left to chance.
+    assert chi_square < freedom + 4 * math.sqrt(2 * freedom)
+
+
+def test_inverse_cdf_gives_the_token_whose_interval_holds_the_uniform():
+    logits = torch.tensor([[0.5, 0.25, 0.0, 0.25]]).log().expand(5, 4)  # edges at 0.5, 0.75, 0.75 and 1
+    uniforms = torch.tensor([0.0, 0.49, 0.51, 0.76, 1 - 2**-53], dtype=torch.float64)
+    tokens, logprobs = draw(logits, uniforms, sampling())
+    assert tokens.tolist() == [0, 0, 1, 3, 3]
+    assert logprobs.tolist() == pytest.approx([math.log(p) for p in (0.5, 0.5, 0.25, 0.25, 0.25)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [0.1, 0.4, 0.2, 0.3]),
+        ({"top_k": 2}, [0, 0.4, 0, 0.3]),
+        ({"top_p": 0.65}, [0, 0.4, 0, 0.3]),
+        ({"top_p": 0.75}, [0, 0.4, 0.2, 0.3]),
+        ({"top_p": 0.01}, [0, 0.4, 0, 0]),
+        ({"top_k": 3, "top_p": 0.7}, [0, 0.4, 0, 0.3]),  # 0.7 of the 0.9 that top-k leaves is 0.63
+        ({"temperature": 0.5}, [1 / 30, 16 / 30, 4 / 30, 9 / 30]),  # squares, made to sum to 1
+    ],
+)
+def test_truncation_keeps_the_nucleus(changes, expected):
+    logits = torch.tensor([[0.1, 0.4, 0.2, 0.3]]).log()
+    assert truncated_softmax(logits, sampling(**changes))[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_top_p_never_yields_a_token_outside_the_nucleus(engine, reference):
+    prompt = (5, 6, 9)
+    [group] = engine.generate([Request(prompt, 0, 4000)], sampling(max_tokens=1, top_p=0.6), ignore_progress)
+    with torch.inference_mode():
+        probabilities = torch.softmax(reference(torch.tensor([prompt])).logits[0, -1].double(), -1)
+    nucleus, mass = set(), 0.0
+    for token in probabilities.argsort(descending=True).tolist():
+        if mass < 0.6:
+            nucleus.add(token)
+            mass += float(probabilities[token])
+    assert {completion.token_ids[0] for completion in group} == nucleus
+
+
+def test_draw_does_not_depend_on_how_many_logits_are_handled_at_a_time(monkeypatch):
+    logits = torch.randn(7, 30, generator=torch.Generator().manual_seed(0))
+    uniforms = torch.rand(7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    tokens, logprobs = draw(logits, uniforms, sampling(top_p=0.9))
+    monkeypatch.setattr("opsft.engines._sampling.SLICE", 65)
+    sliced_tokens, sliced_logprobs = draw(logits, uniforms, sampling(top_p=0.9))
+    assert tokens.tolist() == sliced_tokens.tolist()
+    assert logprobs.tolist() == pytest.approx(sliced_logprobs.tolist(), abs=1e-6)
+
+
+def test_buffer_equals_concatenation_and_indexing():
+    generator = torch.Generator().manual_seed(0)
+    buffer, expected = Buffer(), torch.empty(4, 2, 0, 3)
+    for step, tokens in enumerate([5, 1, 70, 1, 1, 64, 1]):
+        states = torch.randn(expected.shape[0], 2, tokens, 3, generator=generator)
+        expected = torch.cat([expected, states], dim=2)
+        assert torch.equal(buffer.append(states), expected)
+        if step in (1, 4):
+            rows = torch.tensor([3, 0, 0, 2, 1])[step // 2 :]
+            expected = expected[rows]
+            assert torch.equal(buffer.select(rows), expected)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (Request((), 0, 1), "request 1: the prompt is empty"),
+        (Request((5,) * 73, 0, 1), "request 1: a prompt of 73 tokens and max_tokens 24 exceed the context of 96"),
+        (Request((5, 64), 0, 1), "request 1: token ids from 5 to 64 found; the model knows 0 to 63"),
+        (Request((5, -1), 0, 1), "request 1: token ids from -1 to 5 found"),
+        (Request((5,), 0, 0), "request 1: 0 samples asked for"),
+        (Request((5,), -1, 1), "request 1: seed -1 found"),
+    ],
+)
+def test_a_request_that_cannot_be_served_is_refused_before_sampling(engine, request_, message):
+    calls = []
+    with pytest.raises(ValueError, match=message):
+        engine.generate([Request((5,), 0, 1), request_], sampling(), lambda *call: calls.append(call))
+    assert calls == []
+
+
+def test_a_prompt_that_just_fits_is_served(engine):
+    [[completion]] = engine.generate([Request((5,) * 72, 0, 1)], sampling(stop_token_ids=()), ignore_progress)
+    assert len(completion.token_ids) == 24
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_tokens": 0},
+        {"temperature": -0.1},
+        {"temperature": 0.001},
+        {"top_p": 0},
+        {"top_p": 1.1},
+        {"top_k": -1},
+        {"stop_token_ids": (-1,)},
+    ],
+)
+def test_sampling_refuses_values_without_meaning(changes):
+    [(key, value)] = changes.items()
+    with pytest.raises(ValueError, match=rf"{key} .*not allowed"):
+        sampling(**{key: value})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"context": 1}, {"max_sequences": 0}, {"dtype": "float8"}, {"gpu_memory_utilization": 0}]
+)
+def test_settings_refuse_values_without_meaning(changes):
+    [(key, value)] = changes.items()
+    with pytest.raises(ValueError, match=rf"{key} .*not allowed"):
+        EngineSettings(**{"context": 10, key: value})
+
+
+def test_an_unknown_engine_is_refused_with_the_names_of_the_known(model_path):
+    with pytest.raises(ValueError, match="engine 'abacus' is not allowed: transformers, vllm"):
+        load_engine("abacus", model_path, EngineSettings(context=CONTEXT))
+
+
+def test_a_context_beyond_the_model_is_refused(model_path):
+    with pytest.raises(ValueError, match=r"context 129 is not allowed: .* 128 tokens at most"):
+        load_engine("transformers", model_path, EngineSettings(context=129))
+
+
+def test_a_broken_model_is_an_error_and_not_a_response(model_path):
+    broken = load_engine("transformers", model_path, EngineSettings(context=CONTEXT, device="cpu"))
+    with torch.no_grad():
+        broken.model.lm_head.weight[3] = float("nan")
+    with pytest.raises(FloatingPointError, match="request 0, sample 0: log-probability nan"):
+        broken.generate([Request((5,), 0, 1)], sampling(), ignore_progress)
+
+
+@pytest.mark.parametrize("logprob", [math.nan, math.inf, -math.inf])
+def test_only_finite_logprobs_pass(logprob):
+    check_finite(-3.5, request=0, sample=0)
+    with pytest.raises(FloatingPointError, match="request 4, sample 2"):
+        check_finite(logprob, request=4, sample=2)
+
+
+def test_importing_the_contract_costs_no_torch():
+    program = "import sys, opsft.engines; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,152 @@
+"""Grading in worker processes that hostile answers hang, exhaust and kill."""
+
+import sys
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+import pytest
+
+from opsft.verify import Response, pool, verify
+from opsft.verify.errors import VerifierBroken
+from opsft.verify.pool import Limits, grade_in_workers
+
+LIMITS = Limits(workers=2, timeout_s=1.0, memory_mb=512)
+
+HOSTILE_VERIFIER = """
+import os
+import signal
+
+NEEDS_WORKERS = True
+SELF_TEST = (("same", "same", {equal}), ("one", "other", False))
+
+
+def check_gold(gold):
+    pass
+
+
+def matches(answer, gold):
+    if answer == "die":
+        os._exit(1)
+    if answer == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if answer == "loop":
+        while True:
+            pass
+    if answer == "compute":
+        return 3 ** 10 ** 9 == 0  # one call in C: no Python signal handler runs before it ends
+    if answer == "allocate":
+        return len(bytearray(2**30)) == 0
+    if answer == "recurse":
+        return matches(answer, gold) or matches(answer, gold)
+    return answer == gold
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path, monkeypatch):
+    """The name of a verifier module that its answers can hang and kill; spawned workers find it by this path too."""
+    return install(tmp_path, monkeypatch, "hostile_verifier", equal=True)
+
+
+def install(folder, monkeypatch, name: str, equal: bool) -> str:
+    (folder / f"{name}.py").write_text(HOSTILE_VERIFIER.format(equal=equal))
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    return name
+
+
+def test_a_hostile_answer_costs_only_its_own_grade(hostile):
+    answers = {
+        "die": "unparseable_answer",
+        "crash": "unparseable_answer",
+        "loop": "timeout",
+        "compute": "timeout",
+        "allocate": "unparseable_answer",
+        "recurse": "unparseable_answer",
+    }
+    expected = {(str(number), str(number // 2 * 2)): "wrong" if number % 2 else "correct" for number in range(40)}
+    expected |= {(answer, "7"): grade for answer, grade in answers.items()}
+    pairs = sorted(expected)
+    progress = []
+    grades = grade_in_workers(hostile, pairs, LIMITS, lambda done, total: progress.append((done, total)))
+    assert dict(zip(pairs, grades, strict=True)) == expected
+    assert progress == sorted(progress)
+    assert progress[-1] == (len(pairs), len(pairs))
+
+
+def test_a_self_test_that_fails_in_the_workers_is_refused_with_the_pair(tmp_path, monkeypatch):
+    broken = install(tmp_path, monkeypatch, "broken_verifier", equal=False)
+    with pytest.raises(VerifierBroken, match="answer 'same' for gold 'same' is graded 'correct', must be 'wrong'"):
+        grade_in_workers(broken, [("1", "1")], LIMITS)
+
+
+def test_workers_that_cannot_start_are_refused(tmp_path, monkeypatch):
+    name = install(tmp_path, monkeypatch, "unstartable_verifier", equal=True)
+    with (tmp_path / f"{name}.py").open("a") as module:
+        module.write("import multiprocessing\nassert multiprocessing.parent_process() is None\n")
+    with pytest.raises(VerifierBroken, match="the workers cannot run the self-test"):
+        grade_in_workers(name, [("1", "1")], LIMITS)
+
+
+@pytest.mark.parametrize("limits", [(0, 1.0, 512), (1, 0.0, 512), (1, float("nan"), 512), (1, 1.0, 255)])
+def test_limits_out_of_bounds_are_refused(limits):
+    with pytest.raises(ValueError, match="workers >= 1, timeout_s > 0 and memory_mb >= 256 are needed"):
+        Limits(*limits)
+
+
+class InlinePool:
+    """Stands for a pool: the first `lives` tasks are graded in this process, the next one finds the pool broken."""
+
+    def __init__(self, lives: int):
+        self.lives = lives
+
+    def schedule(self, function, args, timeout):
+        future = Future()
+        if self.lives > 0:
+            future.set_result(function(*args))
+        else:
+            future.set_exception(BrokenProcessPool("All workers expired"))
+        self.lives -= 1
+        return future
+
+
+def break_pools(monkeypatch, lives: list[int]) -> None:
+    """Make the pools, in turn, break after so many tasks."""
+    remaining = iter(lives)
+
+    @contextmanager
+    def inline_pool(verifier, limits):
+        yield InlinePool(next(remaining))
+
+    monkeypatch.setattr(pool, "_worker_pool", inline_pool)
+
+
+def test_a_broken_pool_is_replaced_and_nothing_is_lost(hostile, monkeypatch):
+    # Each pool spends two tasks on the opening self-test; 40 pairs are 8 chunks of 5 for 2 workers.
+    break_pools(monkeypatch, [3, 2, 5, 100])
+    pairs = [(str(number), "7") for number in range(40)]
+    assert grade_in_workers(hostile, pairs, LIMITS) == ["correct" if answer == "7" else "wrong" for answer, _ in pairs]
+
+
+def test_pools_that_keep_breaking_are_refused(hostile, monkeypatch):
+    break_pools(monkeypatch, [2] * pool.MAX_POOLS)
+    with pytest.raises(VerifierBroken, match="5 pools of workers broke, 3 pairs are not graded"):
+        grade_in_workers(hostile, [("1", "7"), ("2", "7"), ("7", "7")], LIMITS)
+
+
+def test_math_survives_hostile_answers():
+    answers = {
+        r"\frac{14}{2}": "correct",
+        "9^{9^{9^9}}": "timeout",
+        "(10^{12})!": "timeout",
+        "7" + "0" * 1_000_000: "unparseable_answer",
+        "{" * 10_000 + "7" + "}" * 10_000: "unparseable_answer",
+        "7\x00": "unparseable_answer",
+        "\u200f7": "unparseable_answer",
+        "__import__('os')": "unparseable_answer",
+        "8": "wrong",
+    }
+    responses = [Response(rf"\boxed{{{answer}}}", "7", True, False) for answer in answers]
+    verdicts = verify(responses, "math", workers=2, timeout_s=1.5, memory_mb=1024)
+    assert [verdict.reason for verdict in verdicts] == list(answers.values())

@@ -1,0 +1,58 @@
+# What every rule file uses: the plan of the sweep, and how a script is started. No rules here.
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# The folder of this workflow's Snakefile, also where another workflow uses this one as a module.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from opsft_flow.config import ConfigError
+from opsft_flow.places import PLACE_PATTERN, POINT_PATTERN, parse_place
+from opsft_flow.plan import Plan, canonical
+from opsft_flow.points import Point
+
+# A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
+sys.setrecursionlimit(100_000)
+
+try:
+    PLAN = Plan(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = PLAN.results
+SCRIPTS = ROOT / "workflow" / "scripts"
+# Nodes run in the interpreter that runs Snakemake, unless Snakemake deploys an environment of their own for them.
+DEPLOYED = {str(method) for method in workflow.deployment_settings.deployment_method}
+PYTHON = "python" if DEPLOYED else sys.executable
+ENGINES = {PLAN.config["models"][model]["engine"].get("name", PLAN.config["engine"]["name"]) for model in PLAN.models}
+ENGINE_ENV = f"../../envs/{'vllm' if 'vllm' in ENGINES else 'torch'}.yaml"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+
+wildcard_constraints:
+    place=PLACE_PATTERN,
+    point=POINT_PATTERN,
+    iteration=r"[1-9][0-9]*",
+    model="|".join(map(re.escape, PLAN.config["models"])),
+    problems="|".join(map(re.escape, PLAN.config["problems"])),
+
+
+def resources_of(node, key):
+    """A resource of a kind of node, as the configuration gives it."""
+    return PLAN.config["resources"][node][key]
+
+
+def base_folder(wildcards):
+    """The folder of the base model's evaluation that a benchmark is compared with, or `none` for the base itself."""
+    place = PLAN.base_place(wildcards.place)
+    return PLAN.path(place) if place else "none"
+
+
+def base_tables(wildcards):
+    """The base model's rollouts and verdicts on the same benchmark; nothing for the base model itself."""
+    place = PLAN.base_place(wildcards.place)
+    return [PLAN.path(f"{place}/{table}.parquet") for table in ("rollouts", "verdicts")] if place else []

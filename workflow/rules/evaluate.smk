@@ -1,0 +1,30 @@
+# Estimate what a policy can do on a benchmark, and the paired difference to the base model.
+
+
+rule evaluate:
+    input:
+        rollouts=f"{RESULTS}/{{place}}/rollouts.parquet",
+        verdicts=f"{RESULTS}/{{place}}/verdicts.parquet",
+        base=base_tables,
+    output:
+        metrics=f"{RESULTS}/{{place}}/metrics.json",
+        run=f"{RESULTS}/{{place}}/metrics.run.json",
+    log:
+        "logs/{place}/evaluate.log",
+    benchmark:
+        "logs/{place}/evaluate.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: resources_of("evaluate", "threads")
+    resources:
+        mem_mb=resources_of("evaluate", "mem_mb"),
+        runtime=resources_of("evaluate", "runtime"),
+    params:
+        settings=lambda wildcards: PLAN.evaluate_settings(wildcards.place),
+        base=base_folder,
+    message:
+        "evaluate {wildcards.place}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/evaluate.py --settings {params.settings:q} --threads {threads}"
+        " --place {RESULTS:q}/{wildcards.place:q} --base {params.base:q}"
+        " --metrics {output.metrics:q} --run {output.run:q} > {log:q} 2>&1"

@@ -1,0 +1,29 @@
+# Select the rollouts to train on; measure the batch before and after.
+
+
+rule filter:
+    input:
+        rollouts=f"{RESULTS}/{{point}}/iter{{iteration}}/train/rollouts.parquet",
+        verdicts=f"{RESULTS}/{{point}}/iter{{iteration}}/train/verdicts.parquet",
+    output:
+        selected=f"{RESULTS}/{{point}}/iter{{iteration}}/train/selected.parquet",
+        statistics=f"{RESULTS}/{{point}}/iter{{iteration}}/train/filter.json",
+        run=f"{RESULTS}/{{point}}/iter{{iteration}}/train/filter.run.json",
+    log:
+        "logs/{point}/iter{iteration}/filter.log",
+    benchmark:
+        "logs/{point}/iter{iteration}/filter.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: resources_of("filter", "threads")
+    resources:
+        mem_mb=resources_of("filter", "mem_mb"),
+        runtime=resources_of("filter", "runtime"),
+    params:
+        settings=lambda wildcards: PLAN.filter_settings(wildcards.point, int(wildcards.iteration)),
+    message:
+        "filter {wildcards.point} iteration {wildcards.iteration}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/filter.py --settings {params.settings:q} --threads {threads}"
+        " --rollouts {input.rollouts:q} --verdicts {input.verdicts:q}"
+        " --selected {output.selected:q} --statistics {output.statistics:q} --run {output.run:q} > {log:q} 2>&1"

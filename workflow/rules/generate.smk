@@ -1,0 +1,31 @@
+# Sample responses from a policy; training rollouts and benchmarks alike.
+
+
+rule generate:
+    input:
+        policy=lambda wildcards: PLAN.policy_of(wildcards.place),
+        problems=lambda wildcards: PLAN.problems_of(wildcards.place),
+        # Everything that the sweep needs has been looked at before anything is sampled; what the look found is no input.
+        checked=ancient(rules.check.output.checked),
+    output:
+        rollouts=f"{RESULTS}/{{place}}/rollouts.parquet",
+        run=f"{RESULTS}/{{place}}/rollouts.run.json",
+    log:
+        "logs/{place}/generate.log",
+    benchmark:
+        "logs/{place}/generate.tsv"
+    conda:
+        ENGINE_ENV
+    threads: resources_of("generate", "threads")
+    resources:
+        gpu=resources_of("generate", "gpu"),
+        mem_mb=resources_of("generate", "mem_mb"),
+        runtime=resources_of("generate", "runtime"),
+    params:
+        settings=lambda wildcards: PLAN.generate_settings(wildcards.place),
+    message:
+        "sample {wildcards.place}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/generate.py --settings {params.settings:q} --threads {threads}"
+        " --policy {input.policy:q} --problems {input.problems:q}"
+        " --rollouts {output.rollouts:q} --run {output.run:q} > {log:q} 2>&1"

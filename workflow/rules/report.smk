@@ -1,0 +1,67 @@
+# The tables and figures of the whole sweep. `snakemake --report report.html` gathers them with their captions.
+
+
+rule summary:
+    input:
+        measured=PLAN.summary_inputs(),
+    output:
+        points=report(
+            f"{RESULTS}/summary/points.csv",
+            caption="../report/points.rst",
+            category="Tables",
+            labels={"table": "points", "format": "csv"},
+        ),
+        parquet=f"{RESULTS}/summary/points.parquet",
+        curves=f"{RESULTS}/summary/curves.csv",
+        run=f"{RESULTS}/summary/points.run.json",
+    log:
+        "logs/summary/summary.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        settings=PLAN.summary_settings(),
+    message:
+        "tabulate the sweep"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/summary.py --settings {params.settings:q}"
+        " --points {output.points:q} --parquet {output.parquet:q} --curves {output.curves:q}"
+        " --run {output.run:q} > {log:q} 2>&1"
+
+
+rule figures:
+    input:
+        points=rules.summary.output.parquet,
+        curves=rules.summary.output.curves,
+    output:
+        pareto=report(
+            f"{RESULTS}/summary/pareto.svg",
+            caption="../report/pareto.rst",
+            category="Figures",
+            labels={"figure": "accuracy against mean tokens"},
+        ),
+        budget_curves=report(
+            f"{RESULTS}/summary/budget_curves.svg",
+            caption="../report/budget_curves.rst",
+            category="Figures",
+            labels={"figure": "accuracy against token budget"},
+        ),
+        iterations=report(
+            f"{RESULTS}/summary/iterations.svg",
+            caption="../report/iterations.rst",
+            category="Figures",
+            labels={"figure": "length, accuracy and kept share over iterations"},
+        ),
+        png=[f"{RESULTS}/summary/{name}.png" for name in ("pareto", "budget_curves", "iterations")],
+        run=f"{RESULTS}/summary/figures.run.json",
+    log:
+        "logs/summary/figures.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        settings=PLAN.figure_settings(),
+    message:
+        "draw the figures"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/figures.py --settings {params.settings:q}"
+        " --points {input.points:q} --curves {input.curves:q} --folder {RESULTS:q}/summary"
+        " --run {output.run:q} > {log:q} 2>&1"

@@ -1,0 +1,32 @@
+# Fine-tune the policy on what was selected. The checkpoint is no declared output: its manifest is.
+
+
+rule sft:
+    input:
+        parent=lambda wildcards: PLAN.parent_policy(wildcards.point, int(wildcards.iteration)),
+        rollouts=f"{RESULTS}/{{point}}/iter{{iteration}}/train/rollouts.parquet",
+        selected=f"{RESULTS}/{{point}}/iter{{iteration}}/train/selected.parquet",
+    output:
+        policy=f"{RESULTS}/{{point}}/iter{{iteration}}/policy.json",
+        run=f"{RESULTS}/{{point}}/iter{{iteration}}/policy.run.json",
+    log:
+        "logs/{point}/iter{iteration}/sft.log",
+    benchmark:
+        "logs/{point}/iter{iteration}/sft.tsv"
+    # The chain through the policies is the longest path of the graph; what is measured beside it can wait.
+    priority: 10
+    conda:
+        "../../envs/torch.yaml"
+    threads: resources_of("sft", "threads")
+    resources:
+        gpu=resources_of("sft", "gpu"),
+        mem_mb=resources_of("sft", "mem_mb"),
+        runtime=resources_of("sft", "runtime"),
+    params:
+        settings=lambda wildcards: PLAN.sft_settings(wildcards.point, int(wildcards.iteration)),
+    message:
+        "train {wildcards.point} iteration {wildcards.iteration}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/sft.py --settings {params.settings:q} --threads {threads}"
+        " --parent {input.parent:q} --rollouts {input.rollouts:q} --selected {input.selected:q}"
+        " --policy {output.policy:q} --run {output.run:q} > {log:q} 2>&1"

@@ -1,0 +1,40 @@
+# Targets to call by name: `snakemake plan`, `snakemake dump_config`, `snakemake prune`.
+
+
+rule plan:
+    log:
+        "logs/plan.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        settings=PLAN.summary_settings(),
+    message:
+        "the points of the sweep, and how far each has come"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/plan.py --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule dump_config:
+    log:
+        "logs/dump_config.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        settings=canonical(PLAN.config),
+    message:
+        "the configuration with every default filled in"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/dump_config.py --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule prune:
+    log:
+        "logs/prune.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        settings=PLAN.summary_settings(),
+    message:
+        "drop the weights that no open point needs"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/prune.py --settings {params.settings:q} 2>&1 | tee {log:q}"

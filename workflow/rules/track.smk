@@ -1,0 +1,22 @@
+# Bring the run of a point in Weights & Biases up to an iteration. Each waits for the one before: one writer a run.
+
+
+rule track:
+    input:
+        base=lambda wildcards: PLAN.base_metrics(wildcards.point),
+        measured=lambda wildcards: PLAN.measurements(Point.from_path(wildcards.point), int(wildcards.iteration)),
+        before=lambda wildcards: PLAN.tracked_before(wildcards.point, int(wildcards.iteration)),
+    output:
+        tracked=f"{RESULTS}/{{point}}/iter{{iteration}}/tracked.json",
+        run=f"{RESULTS}/{{point}}/iter{{iteration}}/tracked.run.json",
+    log:
+        "logs/{point}/iter{iteration}/track.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        settings=lambda wildcards: PLAN.track_settings(wildcards.point, int(wildcards.iteration)),
+    message:
+        "track {wildcards.point} up to iteration {wildcards.iteration}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/track.py --settings {params.settings:q}"
+        " --tracked {output.tracked:q} --run {output.run:q} > {log:q} 2>&1"

@@ -1,0 +1,28 @@
+# Grade rollouts against the reference answers.
+
+
+rule verify:
+    input:
+        rollouts=f"{RESULTS}/{{place}}/rollouts.parquet",
+        problems=lambda wildcards: PLAN.problems_of(wildcards.place),
+    output:
+        verdicts=f"{RESULTS}/{{place}}/verdicts.parquet",
+        run=f"{RESULTS}/{{place}}/verdicts.run.json",
+    log:
+        "logs/{place}/verify.log",
+    benchmark:
+        "logs/{place}/verify.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: resources_of("verify", "threads")
+    resources:
+        mem_mb=resources_of("verify", "mem_mb"),
+        runtime=resources_of("verify", "runtime"),
+    params:
+        settings=lambda wildcards: PLAN.verify_settings(wildcards.place),
+    message:
+        "grade {wildcards.place}"
+    shell:
+        "{PYTHON:q} {SCRIPTS:q}/verify.py --settings {params.settings:q} --threads {threads}"
+        " --rollouts {input.rollouts:q} --problems {input.problems:q}"
+        " --verdicts {output.verdicts:q} --run {output.run:q} > {log:q} 2>&1"

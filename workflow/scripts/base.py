@@ -1,0 +1,60 @@
+"""Policy 0: find the base model, fetch it where it is on the Hub, and write its manifest."""
+
+import pathlib
+
+from opsft_flow.files import write_json
+from opsft_flow.node import node
+from opsft_flow.policy import describe_folder
+from opsft_flow.sources import find_local
+
+WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
+
+
+def find_checkpoint(source: str, revision: str | None) -> pathlib.Path:
+    """The folder of a local checkpoint or of a Hub snapshot. Raises ValueError where there is neither."""
+    local = find_local(source)
+    if local is not None:
+        return local
+    from huggingface_hub import snapshot_download
+
+    try:
+        return pathlib.Path(snapshot_download(source, revision=revision, allow_patterns=WANTED))
+    except Exception as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"model {source!r} is no local folder here, and cannot be had from the Hub: {type(error).__name__}: {first_line}"
+        ) from None
+
+
+def main() -> None:
+    with node(__doc__, inputs=(), outputs=("policy",)) as job:
+        model = job.settings["model"]
+        with job.phase("fetch"):
+            folder = find_checkpoint(model["source"], model["revision"])
+        with job.phase("hash"):
+            files = describe_folder(folder)
+        if not any(name.endswith(".safetensors") for name in files):
+            raise ValueError(f"{folder}: no .safetensors file; found {', '.join(files)}")
+        manifest = {
+            "path": None,
+            "source": model["source"],
+            "revision": model["revision"],
+            "files": files,
+            "parent": None,
+            "optimizer": None,
+            "iteration": 0,
+            "updates": 0,
+            "tokens_trained": 0,
+            "copied": False,
+            "empty_streak": 0,
+            "settings": job.settings,
+        }
+        write_json(job.policy, manifest)
+        print(
+            f"{model['source']}: {len(files)} files, {sum(f['bytes'] for f in files.values()) / 1e6:,.1f} MB",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

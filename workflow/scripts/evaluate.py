@@ -1,0 +1,62 @@
+"""Estimate what a policy can do on a benchmark, with intervals, and the paired difference to the base model.
+
+`--base` is the folder of the base model's rollouts and verdicts, or `none` for the base model itself.
+"""
+
+import collections
+
+from opsft.estimators.evaluate import EvaluationSettings, evaluate
+from opsft.estimators.responses import Responses
+from opsft_flow.files import write_json
+from opsft_flow.node import node
+from opsft_flow.tables import ROLLOUT, VERDICT, align, read_table
+
+COLUMNS = ["problem_id", "sample", "tokens", "finish_reason"]
+
+
+def read_responses(folder: str, max_tokens: int) -> Responses:
+    """The graded responses of one policy on one benchmark."""
+    rollouts = read_table(f"{folder}/rollouts.parquet", ROLLOUT, COLUMNS)
+    verdicts = align(read_table(f"{folder}/verdicts.parquet", VERDICT), rollouts, f"{folder}/verdicts.parquet")
+    return Responses.from_rows(
+        problem_ids=[row["problem_id"] for row in rollouts],
+        sample_indices=[row["sample"] for row in rollouts],
+        correct=[row["correct"] for row in verdicts],
+        matched=[row["matched"] for row in verdicts],
+        finished=[row["finish_reason"] == "stop" for row in rollouts],
+        tokens=[row["tokens"] for row in rollouts],
+        answers=[row["answer"] for row in verdicts],
+        max_tokens=max_tokens,
+    )
+
+
+def count_reasons(folder: str) -> dict[str, int]:
+    reasons = [row["reason"] for row in read_table(f"{folder}/verdicts.parquet", VERDICT, ["reason"])]
+    return dict(collections.Counter(sorted(reasons)))
+
+
+def main() -> None:
+    with node(__doc__, inputs=("place", "base"), outputs=("metrics",)) as job:
+        block, max_tokens = job.settings["evaluate"], job.settings["max_tokens"]
+        settings = EvaluationSettings(
+            resamples=block["resamples"],
+            level=block["level"],
+            seed=block["seed"],
+            pass_k=tuple(block["pass_k"]),
+            maj_k=tuple(block["maj_k"]),
+            budgets=tuple(block["budgets"]) if block["budgets"] else None,
+        )
+        with job.phase("read"):
+            responses = read_responses(job.place, max_tokens)
+            base = None if job.base == "none" else read_responses(job.base, max_tokens)
+        with job.phase("estimate"):
+            metrics = evaluate(responses, settings, base)
+        write_json(job.metrics, {**metrics, "reasons": count_reasons(job.place)})
+        accuracy, tokens = metrics["accuracy"], metrics["tokens"]["mean"]
+        print(
+            f"accuracy {accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f}), {tokens['value']:.1f} tokens"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Draw the figures of the sweep as svg and png."""
+
+import pathlib
+
+import pandas
+
+from opsft_flow.figures import budget_curves, over_iterations, pareto, save
+from opsft_flow.node import node
+
+
+def main() -> None:
+    with node(__doc__, inputs=("points", "curves"), outputs=("folder",)) as job:
+        points, curves = pandas.read_parquet(job.points), pandas.read_csv(job.curves)
+        for name, figure in (
+            ("pareto", pareto(points)),
+            ("budget_curves", budget_curves(curves)),
+            ("iterations", over_iterations(points)),
+        ):
+            save(figure, pathlib.Path(job.folder) / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Print the points of the sweep and how far each has come, without running any of it."""
+
+import argparse
+import json
+import os
+
+from opsft_flow.places import iteration_folder
+from opsft_flow.points import Point
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True)
+    settings = json.loads(parser.parse_args().settings)
+    nodes = 0
+    for block in settings["points"]:
+        point = Point(block["model"], block["recipe"], block["budget"], block["seed"])
+        iterations, benchmarks = block["iterations"], block["benchmarks"]
+        manifests = [
+            f"{settings['results']}/{iteration_folder(point, i)}/policy.json" for i in range(1, iterations + 1)
+        ]
+        trained = sum(map(os.path.exists, manifests))
+        nodes += iterations * (4 + 3 * len(benchmarks))
+        print(f"{point.path}: {trained} of {iterations} iterations trained; measured on {', '.join(benchmarks)}")
+    for model, benchmarks in settings["base"].items():
+        nodes += 3 * len(benchmarks)
+        print(f"{model}/base: measured on {', '.join(benchmarks)}")
+    print(f"{len(settings['points'])} points, {nodes:,} nodes that sample, grade, filter, train or evaluate")
+    print("`snakemake --dry-run` lists those that would run now, each with its reason")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Tabulate the sweep: points.csv and points.parquet, one row per point, iteration and benchmark, and curves.csv."""
+
+import pandas
+
+from opsft_flow.files import atomic
+from opsft_flow.node import node
+from opsft_flow.summary import point_rows
+
+WHOLE_NUMBERS = ["budget", "seed", "iteration", "rollouts", "kept", "updates", "tokens_trained"]
+
+
+def as_frame(rows: list[dict]) -> pandas.DataFrame:
+    """Rows as a table; whole numbers stay whole where some are missing."""
+    frame = pandas.DataFrame(rows)
+    return frame.astype({name: "Int64" for name in WHOLE_NUMBERS if name in frame})
+
+
+def main() -> None:
+    with node(__doc__, inputs=(), outputs=("points", "parquet", "curves")) as job:
+        points, curves = map(as_frame, point_rows(job.settings))
+        with atomic(job.points) as temporary:
+            points.to_csv(temporary, index=False)
+        with atomic(job.parquet) as temporary:
+            points.to_parquet(temporary, index=False)
+        with atomic(job.curves) as temporary:
+            curves.to_csv(temporary, index=False)
+        print(f"{len(points):,} rows", flush=True)
+
+
+if __name__ == "__main__":
+    main()

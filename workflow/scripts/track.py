@@ -1,0 +1,55 @@
+"""Bring the Weights & Biases run of a point up to an iteration. Nothing that goes wrong here fails the science."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from opsft_flow.files import write_json
+from opsft_flow.node import node
+from opsft_flow.points import Point
+from opsft_flow.tracking import run_identity, steps_of
+
+
+def send(payload: dict, timeout_s: float) -> str:
+    """Write the run in a process of its own, and say how it ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "payload.json"
+        write_json(file, payload)
+        command = [sys.executable, "-m", "opsft_flow.tracking", str(file)]
+        try:
+            done = subprocess.run(command, timeout=timeout_s, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            return f"not sent: no answer within track.timeout_s ({timeout_s} s)"
+    return "written" if done.returncode == 0 else f"not sent: the writer ended with status {done.returncode}"
+
+
+def main() -> None:
+    with node(__doc__, inputs=(), outputs=("tracked",)) as job:
+        settings = job.settings
+        point, block = Point(**settings["point"]), settings["track"]
+        identity = run_identity(block["project"], point, settings["config"])
+        folder = f"{settings['results']}/{point.path}"
+        status = "disabled"
+        if block["mode"] != "disabled":
+            payload = {
+                "mode": block["mode"],
+                "project": block["project"],
+                "entity": block["entity"],
+                "timeout_s": block["timeout_s"],
+                "folder": folder,
+                "config": settings["config"],
+                "identity": {**identity, "tags": [*identity["tags"], *block["tags"]]},
+                "steps": steps_of(settings["results"], point, settings["benchmarks"], settings["iteration"]),
+            }
+            with job.phase("write"):
+                status = send(payload, block["timeout_s"])
+        if status.startswith("not sent"):
+            print(f"warning: {status}. What was written lies in {folder}/wandb; `wandb sync` sends it", flush=True)
+        write_json(
+            job.tracked, {"status": status, "mode": block["mode"], "id": identity["id"], "project": block["project"]}
+        )
+
+
+if __name__ == "__main__":
+    main()
