@@ -1,6 +1,7 @@
 """Read problem sets: a question, its reference answer, an id; from a built-in task, a local file or the Hub."""
 
 import collections
+import csv
 import importlib
 import importlib.util
 import json
@@ -35,19 +36,44 @@ def read_builtin(task: str, split: str, limit: int | None, seed: int, options: d
 
 
 def read_local(path: pathlib.Path, columns: dict, answer_pattern: str | None) -> list[Problem]:
-    """Problems of a parquet, jsonl, json or csv file. Raises ValueError for a missing column."""
-    import pandas
-
-    readers = {
-        ".parquet": pandas.read_parquet,
-        ".jsonl": lambda p: pandas.read_json(p, lines=True, dtype=False),
-        ".json": lambda p: pandas.DataFrame(json.loads(p.read_text())),
-        ".csv": lambda p: pandas.read_csv(p, dtype=str, keep_default_na=False),
-    }
+    """Problems of a parquet, jsonl, json or csv file. Raises ValueError for a missing column, or where it cannot be read."""
+    readers = {".parquet": read_parquet, ".jsonl": read_jsonl, ".json": read_json, ".csv": read_csv}
     if path.suffix not in readers:
         raise ValueError(f"{path}: files of type {path.suffix!r} cannot be read; allowed: {', '.join(readers)}")
-    frame = readers[path.suffix](path)
-    return read_rows(frame.to_dict("records"), list(frame.columns), columns, answer_pattern, str(path))
+    try:
+        rows = readers[path.suffix](path)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if not rows:
+        raise ValueError(f"{path}: holds no rows")
+    found = list(dict.fromkeys(key for row in rows for key in row))
+    return read_rows(rows, found, columns, answer_pattern, str(path))
+
+
+# Rows with the values as they stand in the file: a table library would make 3 into 3.0 where another row has none.
+
+
+def read_parquet(path: pathlib.Path) -> list[dict]:
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(path).to_pylist()
+
+
+def read_jsonl(path: pathlib.Path) -> list[dict]:
+    with open(path, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def read_json(path: pathlib.Path) -> list[dict]:
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(rows, list):
+        raise ValueError(f"found a JSON {type(rows).__name__}; a list of objects is needed")
+    return rows
+
+
+def read_csv(path: pathlib.Path) -> list[dict]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def read_hub(
@@ -70,30 +96,42 @@ def read_hub(
 def read_rows(
     rows: Iterable[dict], found: list[str], columns: dict, answer_pattern: str | None, where: str
 ) -> list[Problem]:
-    """Rows as problems; `columns` maps question, answer, id and level to the names they have in `rows`."""
+    """Rows as problems; `columns` maps question, answer, id and level to the names they have in `rows`.
+
+    Raises ValueError for a missing column, for rows without an answer, and for rows that `answer_pattern` does not match.
+    """
     missing = [f"{key} ({name!r})" for key, name in columns.items() if name is not None and name not in found]
     if missing:
-        raise ValueError(f"{where}: no column for {', '.join(missing)}; the columns are {', '.join(found)}")
-    problems, unmatched = [], []
+        raise ValueError(f"{where}: no column for {', '.join(missing)}; the columns are {', '.join(map(str, found))}")
+    problems, unanswered, unmatched = [], [], []
     for number, row in enumerate(rows):
-        answer = extract_answer(str(row[columns["answer"]]), answer_pattern)
-        if answer is None:
+        question, text, identity, level = (value_of(row, columns[key]) for key in ("question", "answer", "id", "level"))
+        answer = None if text is None else extract_answer(text, answer_pattern)
+        if text is None:
+            unanswered.append(number)
+        elif answer is None:
             unmatched.append(number)
-            continue
-        identity = str(row[columns["id"]]) if columns["id"] else str(number)
-        level = str(row[columns["level"]]) if columns["level"] else None
-        problems.append(Problem(identity, str(row[columns["question"]]), answer, level))
+        else:
+            problems.append(Problem(str(number) if identity is None else identity, question or "", answer, level))
+    if unanswered:
+        raise ValueError(f"{where}: no answer in {some_of(unanswered, 'row')}")
     if unmatched:
         raise ValueError(f"{where}: answer_pattern {answer_pattern!r} matches nothing in {some_of(unmatched, 'row')}")
     return problems
 
 
+def value_of(row: dict, column: str | None) -> str | None:
+    """A value as text; None where there is no such column, or nothing in it."""
+    value = row.get(column)
+    return None if value is None else str(value)
+
+
 def extract_answer(text: str, pattern: str | None) -> str | None:
-    """The answer in its column: all of it, or the first group of the last match of `pattern`."""
+    """The answer in its column: all of it, or the first group of the last match of `pattern`; None without a match."""
     if pattern is None:
         return text.strip()
-    matches = list(re.finditer(pattern, text, re.MULTILINE))
-    return matches[-1].group(1).strip() if matches else None
+    answers = [match[1] for match in re.finditer(pattern, text, re.MULTILINE) if match[1] is not None]
+    return answers[-1].strip() if answers else None
 
 
 def check_problems(problems: list[Problem], check_gold: Callable[[str], None], name: str) -> None:

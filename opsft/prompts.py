@@ -43,6 +43,6 @@ def opens_thinking(prompt: str) -> bool:
 
 def stop_tokens(tokenizer, generation_config: dict) -> tuple[int, ...]:
     """The ids that end a response: the tokenizer's end token and those of the generation config."""
-    configured = generation_config.get("eos_token_id") or []
-    ids = {tokenizer.eos_token_id, *([configured] if isinstance(configured, int) else configured)}
+    configured = generation_config.get("eos_token_id")
+    ids = {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
     return tuple(sorted(ids - {None}))

@@ -8,12 +8,14 @@ import re
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from opsft_flow.errors import ConfigError
 
 SCHEMA = pathlib.Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "config.schema.yaml"
-
-
-class ConfigError(ValueError):
-    """The configuration cannot be run; the message says which key, what was found and what is allowed."""
+# JSON takes 12.0 for an integer. A path of the results tree, or a range, cannot.
+TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+Validator = extend(Draft202012Validator, type_checker=TYPES)
 
 
 def load_schema() -> dict:
@@ -27,7 +29,7 @@ def resolve(config: dict) -> dict:
     """
     schema = load_schema()
     resolved = fill_defaults(copy.deepcopy(config), schema, schema)
-    errors = sorted(Draft202012Validator(schema).iter_errors(resolved), key=lambda error: list(map(str, error.path)))
+    errors = sorted(Validator(schema).iter_errors(resolved), key=lambda error: list(map(str, error.path)))
     problems = [describe(error) for error in errors] or [*check_references(resolved), *check_limits(resolved, schema)]
     if problems:
         raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {line}" for line in problems))
@@ -35,7 +37,10 @@ def resolve(config: dict) -> dict:
 
 
 def fill_defaults(value: object, schema: dict, root: dict) -> object:
-    """Fill the schema's defaults into `value`, in place where it is a dict or a list."""
+    """Fill the schema's defaults into `value`, in place where it is a dict or a list; numbers become floats.
+
+    So 1 and 1.0 are the same temperature: settings are compared as text.
+    """
     schema = dereference(schema, root)
     if isinstance(value, dict):
         for key, subschema in schema.get("properties", {}).items():
@@ -48,6 +53,8 @@ def fill_defaults(value: object, schema: dict, root: dict) -> object:
                 value[key] = fill_defaults(value[key], subschema, root)
     elif isinstance(value, list) and "items" in schema:
         value[:] = [fill_defaults(item, schema["items"], root) for item in value]
+    elif schema.get("type") == "number" and type(value) is int:
+        value = float(value)
     return value
 
 
@@ -56,14 +63,14 @@ def dereference(schema: dict, root: dict) -> dict:
     return root["$defs"][reference.rpartition("/")[2]] if reference else schema
 
 
-def describe(error: ValidationError) -> str:
-    """One validation error as "key: what was found; what is allowed"."""
-    where = ".".join(map(str, error.absolute_path)) or "top level"
+def describe(error: ValidationError, above: tuple[str, ...] = ()) -> str:
+    """One validation error as "key: what was found; what is allowed". `above` are the keys over what was validated."""
+    where = ".".join(map(str, (*above, *error.absolute_path))) or "top level"
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = [key for key in error.instance if key not in known]
-        close = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        close = difflib.get_close_matches(str(unknown[0]), known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
         return f"{where}: unknown key {', '.join(map(repr, unknown))}{hint} Allowed: {', '.join(known)}"
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
@@ -98,10 +105,10 @@ def check_references(config: dict) -> list[str]:
 def check_limits(config: dict, schema: dict) -> list[str]:
     """Values that are each allowed but do not fit together."""
     problems = []
-    validator = Draft202012Validator({**schema["$defs"]["engine"], "$defs": schema["$defs"]})
-    for name, model in config["models"].items():
+    validator = Validator({**schema["$defs"]["engine"], "$defs": schema["$defs"]})
+    for name in config["models"]:
         for error in validator.iter_errors(engine_for(config, name)):
-            problems.append(f"models.{name}.engine: {describe(error)}")
+            problems.append(describe(error, ("models", name, "engine")))
     if problems:
         return problems
     for number, block in enumerate(config["sweep"]):
@@ -131,6 +138,7 @@ def check_block(config: dict, block: dict, where: str) -> list[str]:
                 )
     for name in block["benchmarks"]:
         benchmark = config["benchmarks"][name]
+        problems += check_curve(config["evaluate"]["budgets"], benchmark["max_tokens"], name)
         for key in ("pass_k", "maj_k"):
             for k in config["evaluate"][key]:
                 if k > benchmark["samples"]:
@@ -139,6 +147,16 @@ def check_block(config: dict, block: dict, where: str) -> list[str]:
                         f"allowed: at most that"
                     )
     return problems
+
+
+def check_curve(budgets: list[int] | None, cap: int, benchmark: str) -> list[str]:
+    """The cut-offs of the budget curve of a benchmark; an empty list stands for null."""
+    if not budgets or (len(budgets) > 1 and budgets == sorted(set(budgets)) and budgets[-1] <= cap):
+        return []
+    return [
+        f"evaluate.budgets: found {budgets}; allowed: null, or two or more in ascending order, none above "
+        f"max_tokens of benchmark {benchmark!r} ({cap})"
+    ]
 
 
 def check_pattern(pattern: str | None, where: str) -> list[str]:

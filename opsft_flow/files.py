@@ -14,22 +14,30 @@ def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yield a temporary path beside `path`; on success sync it to disk and rename it into place.
 
     The temporary path may be made a file or a folder. On an error it is removed and `path` stays as it was.
+    A folder cannot be renamed over another: for a moment, between two renames, there is none.
     """
     final = pathlib.Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    previous = final.with_name(f".{final.name}.{os.getpid()}.old")
     try:
         yield temporary
         sync(temporary)
         if temporary.is_dir() and final.exists():
-            shutil.rmtree(final)
+            os.replace(final, previous)
         os.replace(temporary, final)
         sync_folder(final.parent)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        remove(temporary)
+        remove(previous)
+
+
+def remove(path: pathlib.Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sync(path: pathlib.Path) -> None:

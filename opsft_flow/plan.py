@@ -152,14 +152,12 @@ class Plan:
         )
 
     def check_settings(self) -> str:
-        """Which prompts must fit which context: one row for each use of a problem set by a model."""
+        """Which prompts must leave room in which context: one row for each use of a problem set by a model."""
         uses = set()
         for point, benchmarks in self.points.items():
             context = engine_for(self.config, point.model)["context"]
-            uses.add((point.model, self.recipe(point)["problems"], point.budget, context))
-            for name in benchmarks:
-                block = self.config["benchmarks"][name]
-                uses.add((point.model, block["problems"], block["max_tokens"], context))
+            names = [self.recipe(point)["problems"], *(self.config["benchmarks"][name]["problems"] for name in benchmarks)]
+            uses |= {(point.model, name, context) for name in names}
         remote = {model: self.config["models"][model]["trust_remote_code"] for model in self.models}
         return canonical(
             {"node": "check", "code": code_hash("check"), "uses": sorted(uses), "trust_remote_code": remote}
@@ -256,11 +254,12 @@ class Plan:
     def config_of(self, point: Point) -> dict:
         """All that made a point, its number of iterations aside: the configuration of its run."""
         recipe = {key: value for key, value in self.recipe(point).items() if key != "iterations"}
+        sets = [recipe["problems"], *(self.config["benchmarks"][name]["problems"] for name in self.points[point])]
         return {
             "point": vars(point),
             "model": self.config["models"][point.model],
             "recipe": recipe,
-            "problems": self.config["problems"][recipe["problems"]],
+            "problems": {name: self.config["problems"][name] for name in sets},
             "benchmarks": {name: self.config["benchmarks"][name] for name in self.points[point]},
             "engine": engine_for(self.config, point.model),
             "verify": self.config["verify"],

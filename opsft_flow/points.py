@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from opsft_flow.config import ConfigError
+from opsft_flow.errors import ConfigError
 
 
 @dataclass(frozen=True, order=True)

@@ -11,6 +11,7 @@ import pathlib
 from opsft_flow.files import read_json, sha256_of
 from opsft_flow.sources import find_local
 
+WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.py"]
 IGNORED = (".gguf", ".bin", ".pt", ".pth", ".msgpack", ".h5", ".onnx", ".md")
 
 
@@ -47,7 +48,7 @@ def locate(manifest_path: str | os.PathLike, manifest: dict) -> pathlib.Path:
         return local
     from huggingface_hub import snapshot_download
 
-    return pathlib.Path(snapshot_download(manifest["source"], revision=manifest["revision"]))
+    return pathlib.Path(snapshot_download(manifest["source"], revision=manifest["revision"], allow_patterns=WANTED))
 
 
 def require(folder: pathlib.Path, files: dict[str, dict], manifest_path: str | os.PathLike) -> pathlib.Path:

@@ -24,7 +24,7 @@ class Scratch:
     def __init__(self, folder: pathlib.Path, wait_s: float = 60.0) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.handle = open(folder / "lock", "a+")
+        self.handle = open(folder / "lock", "a+")  # noqa: SIM115, the lock lives as long as the handle
         deadline = time.monotonic() + wait_s
         while True:
             try:

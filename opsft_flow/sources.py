@@ -3,9 +3,10 @@
 import hashlib
 import pathlib
 
-from opsft_flow.config import ConfigError
+from opsft_flow.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+TASKS = ROOT / "opsft" / "tasks"
 SAMPLE = 1 << 16
 
 
@@ -60,6 +61,9 @@ def check_model(name: str, source: str) -> None:
 def check_problems(name: str, source: str, split: str) -> None:
     """Refuse a local problem set that is not there. Raises ConfigError."""
     if source.startswith("builtin:"):
+        task, known = source.removeprefix("builtin:"), sorted(file.stem for file in TASKS.glob("[!_]*.py"))
+        if task not in known:
+            raise ConfigError(f"problems.{name}.source: built-in task {task!r} is unknown; allowed: {', '.join(known)}")
         return
     try:
         found = problem_path(source, split)

@@ -51,11 +51,11 @@ def write_table(path: str | os.PathLike, rows: list[dict], schema: pa.Schema) ->
 
 def read_table(path: str | os.PathLike, schema: pa.Schema, columns: list[str] | None = None) -> list[dict]:
     """Read rows. Raises ValueError where the file has not the columns of `schema`."""
-    table = pq.read_table(path, columns=columns)
-    missing = [name for name in columns or schema.names if name not in table.column_names]
+    found = pq.read_schema(path).names
+    missing = [name for name in columns or schema.names if name not in found]
     if missing:
-        raise ValueError(f"{path}: columns {', '.join(missing)} are missing; found {', '.join(table.column_names)}")
-    return table.to_pylist()
+        raise ValueError(f"{path}: columns {', '.join(missing)} are missing; found {', '.join(found)}")
+    return pq.read_table(path, columns=columns).to_pylist()
 
 
 def align(rows: list[dict], keys: list[dict], path: str) -> list[dict]:

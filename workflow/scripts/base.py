@@ -4,10 +4,8 @@ import pathlib
 
 from opsft_flow.files import write_json
 from opsft_flow.node import node
-from opsft_flow.policy import describe_folder
+from opsft_flow.policy import WANTED, describe_folder
 from opsft_flow.sources import find_local
-
-WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 
 
 def find_checkpoint(source: str, revision: str | None) -> pathlib.Path:
@@ -38,7 +36,8 @@ def main() -> None:
         manifest = {
             "path": None,
             "source": model["source"],
-            "revision": model["revision"],
+            # The folder of a Hub snapshot is named by its commit: a branch that moves on does not change the base model.
+            "revision": model["revision"] if find_local(model["source"]) else folder.name,
             "files": files,
             "parent": None,
             "optimizer": None,

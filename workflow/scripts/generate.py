@@ -3,8 +3,9 @@
 import json
 import pathlib
 
-from opsft.engines import EngineSettings, Request, Sampling, load_engine
+from opsft.engines import EngineSettings, Request, Sampling, check_requests, load_engine
 from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed, stop_tokens
+from opsft.tokenizer import load_tokenizer
 from opsft_flow.node import node
 from opsft_flow.policy import checkpoint_of
 from opsft_flow.progress import reporter
@@ -50,29 +51,31 @@ def main() -> None:
         checkpoint = checkpoint_of(job.policy)
         with job.phase("imports"):
             import torch
-            from transformers import AutoTokenizer
 
             torch.set_num_threads(job.threads)
         settings = EngineSettings(**{key: value for key, value in job.settings["engine"].items() if key != "name"})
-        with job.phase("engine start"):
-            tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=settings.trust_remote_code)
-            engine = load_engine(job.settings["engine"]["name"], str(checkpoint), settings)
-        prompts = [render(tokenizer, problem["prompt"]) for problem in problems]
-        requests = [
-            Request(
-                prompt_ids=encode(tokenizer, prompt),
-                seed=request_seed(rollouts["seed"], iteration, problem["problem_id"]),
-                samples=rollouts["samples"],
+        with job.phase("prompts"):
+            tokenizer = load_tokenizer(checkpoint, settings.trust_remote_code)
+            prompts = [render(tokenizer, problem["prompt"]) for problem in problems]
+            requests = [
+                Request(
+                    prompt_ids=encode(tokenizer, prompt),
+                    seed=request_seed(rollouts["seed"], iteration, problem["problem_id"]),
+                    samples=rollouts["samples"],
+                )
+                for problem, prompt in zip(problems, prompts, strict=True)
+            ]
+            sampling = Sampling(
+                max_tokens=rollouts["max_tokens"],
+                temperature=rollouts["temperature"],
+                top_p=rollouts["top_p"],
+                top_k=rollouts["top_k"],
+                stop_token_ids=stop_tokens(tokenizer, read_generation_config(checkpoint)),
             )
-            for problem, prompt in zip(problems, prompts, strict=True)
-        ]
-        sampling = Sampling(
-            max_tokens=rollouts["max_tokens"],
-            temperature=rollouts["temperature"],
-            top_p=rollouts["top_p"],
-            top_k=rollouts["top_k"],
-            stop_token_ids=stop_tokens(tokenizer, read_generation_config(checkpoint)),
-        )
+            # The engine checks too; here a prompt that does not fit is refused before the engine has cost anything.
+            check_requests(requests, sampling, settings.context, len(tokenizer))
+        with job.phase("engine start"):
+            engine = load_engine(job.settings["engine"]["name"], str(checkpoint), settings)
         with job.phase("sample"):
             completions = engine.generate(requests, sampling, reporter("responses", "tokens"))
         with job.phase("write"):

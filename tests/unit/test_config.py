@@ -1,0 +1,192 @@
+"""The configuration: defaults, every refusal and its message, the schema's descriptions, the files that are shipped."""
+
+import copy
+import pathlib
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from opsft_flow.config import dereference, engine_for, load_schema, resolve
+from opsft_flow.errors import ConfigError
+from tests.unit.example_config import change, example_config
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXPERIMENTS = sorted(path.name for path in (ROOT / "experiments").rglob("*.yaml"))
+
+
+def read(path: pathlib.Path) -> dict:
+    return yaml.safe_load(path.read_text())
+
+
+def test_defaults_are_filled_in_and_the_given_configuration_stays_as_it_was():
+    config = example_config()
+    before = copy.deepcopy(config)
+    resolved = resolve(config)
+    assert config == before
+    assert resolved["results"] == "results"
+    assert resolved["recipes"]["r"]["sft"]["lr"] == 1e-6
+    assert resolved["recipes"]["r"]["rollouts"]["temperature"] == 1.0
+    assert resolved["problems"]["train"]["columns"]["question"] == "question"
+    assert resolved["resources"]["sft"] == {"threads": 1, "gpu": 0, "mem_mb": 4000, "runtime": 60}
+    assert resolved["models"]["m"]["engine"] == {}
+
+
+def test_a_resolved_configuration_resolves_to_itself():
+    resolved = resolve(example_config())
+    assert resolve(resolved) == resolved
+
+
+def test_two_blocks_never_share_a_default():
+    resolved = resolve(example_config())
+    resolved["problems"]["train"]["options"]["terms_min"] = 2
+    assert resolved["problems"]["easy-set"]["options"] == {}
+    assert resolve(example_config())["problems"]["train"]["options"] == {}
+
+
+@pytest.mark.parametrize("given", [1, 1.0])
+def test_a_whole_number_is_the_same_as_its_float(given):
+    resolved = resolve(change(example_config(), "benchmarks.easy.temperature", given))
+    assert repr(resolved["benchmarks"]["easy"]["temperature"]) == "1.0"
+
+
+SWEEP = "sweep.0."
+REFUSED = [
+    ("recipes.r.sft.epoch", 2, "recipes.r.sft: unknown key 'epoch'; did you mean 'epochs'? Allowed: lr, "),
+    ("zzz", 1, "top level: unknown key 'zzz'. Allowed: results, models, "),
+    ("engine.contxt", 1, "engine: unknown key 'contxt'; did you mean 'context'?"),
+    ("models.m", {}, "models.m: 'source' is missing"),
+    ("models.m.engine", {"contxt": 1}, "models.m.engine: unknown key 'contxt'; did you mean 'context'?"),
+    ("models.m.engine", {"context": "long"}, "models.m.engine.context: 'long' is not of type 'integer'"),
+    ("models.m.engine", {"name": "sglang"}, "models.m.engine.name: found 'sglang'; allowed: transformers, vllm"),
+    ("models.m.engine", {"context": 100}, "(engine.context is 100); allowed: at most 99"),
+    ("recipes.r.filter.rule", "best", "recipes.r.filter.rule: found 'best'; allowed: correct_within, correct, "),
+    ("recipes.r.iterations", 0, "recipes.r.iterations: 0 is less than the minimum of 1"),
+    ("recipes.r.iterations", 2.0, "recipes.r.iterations: 2.0 is not of type 'integer'"),
+    ("recipes.r.iterations", True, "recipes.r.iterations: True is not of type 'integer'"),
+    ("recipes.r.sft.lr", "1e-6", "recipes.r.sft.lr: '1e-6' is not of type 'number'"),
+    ("problems.train.template", "no place", "problems.train.template: 'no place' does not match"),
+    ("models.base", {"source": "o/m"}, "models: the name 'base' is taken by the results tree"),
+    ("models.summary", {"source": "o/m"}, "models: the name 'summary' is taken by the results tree"),
+    ("models.problems", {"source": "o/m"}, "models: the name 'problems' is taken by the results tree"),
+    ("recipes.base", {"problems": "train", "iterations": 1}, "recipes: the name 'base' is taken"),
+    ("models.a/b", {"source": "o/m"}, "models: 'a/b' does not match"),
+    (SWEEP + "models", [], "sweep.0.models: is empty; at least one entry is needed"),
+    (SWEEP + "budgets", [], "sweep.0.budgets: is empty; at least one entry is needed"),
+    (SWEEP + "budgets", [12.0], "sweep.0.budgets.0: 12.0 is not of type 'integer'"),
+    ("sweep", [], "sweep: is empty; at least one entry is needed"),
+    (SWEEP + "models", ["x"], "sweep.0.models: 'x' is not among models: m"),
+    (SWEEP + "recipes", ["x"], "sweep.0.recipes: 'x' is not among recipes: r"),
+    (SWEEP + "benchmarks", ["x"], "sweep.0.benchmarks: 'x' is not among benchmarks: easy, hard"),
+    ("benchmarks.easy.problems", "x", "benchmarks.easy.problems: 'x' is not among problems: train, easy-set, hard-set"),
+    ("recipes.r.problems", "x", "recipes.r.problems: 'x' is not among problems: train, easy-set, hard-set"),
+    (SWEEP + "budgets", [12, 300], "sweep.0.budgets: 300 tokens and a prompt do not fit the context of model 'm'"),
+    ("benchmarks.easy.max_tokens", 300, "benchmarks.easy.max_tokens: 300 and a prompt do not fit the context of"),
+    ("evaluate.pass_k", [1, 5], "evaluate.pass_k: 5 is more than the samples of benchmark 'easy' (4)"),
+    ("evaluate.maj_k", [5], "evaluate.maj_k: 5 is more than the samples of benchmark 'easy' (4)"),
+    ("evaluate.budgets", [50, 201], "evaluate.budgets: found [50, 201]; allowed: null, or two or more in ascending"),
+    ("evaluate.budgets", [50], "evaluate.budgets: found [50]; allowed: null, or two or more"),
+    ("evaluate.budgets", [60, 50], "evaluate.budgets: found [60, 50]; allowed: null, or two or more"),
+    ("problems.train.answer_pattern", "(", "problems.train.answer_pattern: '(' is not a regular expression"),
+    ("problems.train.answer_pattern", "####.*", "problems.train.answer_pattern: '####.*' has no group"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), REFUSED, ids=[f"{key}={value!r}" for key, value, _ in REFUSED])
+def test_what_is_refused_and_how(key, value, message):
+    with pytest.raises(ConfigError) as caught:
+        resolve(change(example_config(), key, value))
+    assert message in str(caught.value)
+
+
+def test_a_key_that_is_no_text_is_refused_like_any_other():
+    with pytest.raises(ConfigError, match=r"engine: unknown key True\. Allowed: name, "):
+        resolve(change(example_config(), "engine", {True: 1}))
+
+
+@pytest.mark.parametrize("kind", ["models", "problems", "benchmarks", "recipes", "sweep"])
+def test_each_top_level_block_is_needed(kind):
+    config = example_config()
+    del config[kind]
+    with pytest.raises(ConfigError, match=f"top level: '{kind}' is missing"):
+        resolve(config)
+
+
+def test_everything_that_is_wrong_is_named_at_once():
+    config = change(change(example_config(), "recipes.r.problems", "x"), "evaluate.pass_k", [9])
+    config["benchmarks"]["hard"]["samples"] = 9
+    with pytest.raises(ConfigError) as caught:
+        resolve(config)
+    assert [line for line in str(caught.value).splitlines() if line.startswith("  ")] == [
+        "  recipes.r.problems: 'x' is not among problems: train, easy-set, hard-set",
+    ] or len(str(caught.value).splitlines()) > 2
+
+
+def test_limits_are_named_once_and_together():
+    config = change(change(example_config(), "evaluate.pass_k", [9]), "problems.train.answer_pattern", "(")
+    config["sweep"].append({**config["sweep"][0], "seeds": [1]})
+    with pytest.raises(ConfigError) as caught:
+        resolve(config)
+    _, *lines = str(caught.value).splitlines()
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "evaluate.pass_k",
+        "evaluate.pass_k",
+        "problems.train.answer_pattern",
+    ]
+
+
+def test_a_model_may_widen_the_context_for_itself():
+    config = change(example_config(), "sweep.0.budgets", [400])
+    config["models"]["m"]["engine"] = {"context": 500}
+    resolved = resolve(config)
+    assert engine_for(resolved, "m")["context"] == 500
+    assert engine_for(resolved, "m")["name"] == "transformers"
+
+
+@pytest.mark.parametrize("budgets", [None, [], [50, 200]])
+def test_cut_offs_within_the_cap_pass(budgets):
+    assert resolve(change(example_config(), "evaluate.budgets", budgets))["evaluate"]["budgets"] == budgets
+
+
+def walk(schema: dict, root: dict, path: str = ""):
+    """Every (path, schema) of a key that the schema names, references followed."""
+    schema = dereference(schema, root)
+    for key, part in schema.get("properties", {}).items():
+        yield f"{path}.{key}", dereference(part, root)
+        yield from walk(part, root, f"{path}.{key}")
+    for key in ("additionalProperties", "items"):
+        if isinstance(schema.get(key), dict):
+            yield from walk(schema[key], root, f"{path}.*")
+
+
+def test_every_key_of_the_schema_has_a_description():
+    schema = load_schema()
+    keys = dict(walk(schema, schema))
+    assert ".recipes.*.sft.lr" in keys
+    assert ".sweep.*.budgets" in keys
+    assert ".resources.sft.gpu" in keys
+    assert [path for path, part in keys.items() if len(part.get("description", "")) < 5] == []
+    assert [name for name, part in schema["$defs"].items() if "description" not in part] == []
+
+
+def test_every_default_is_allowed_and_every_block_refuses_unknown_keys():
+    schema = load_schema()
+    free_form = {".models.*.engine", ".problems.*.options"}
+    for path, part in walk(schema, schema):
+        if part.get("type") == "object" and path not in free_form:
+            assert "additionalProperties" in part, path
+        if "enum" in part and "default" in part:
+            assert part["default"] in part["enum"], path
+
+
+def test_the_embedded_default_can_be_run():
+    resolve(read(ROOT / "config.yaml"))
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_can_be_run_over_the_embedded_default(name):
+    config = read(ROOT / "config.yaml")
+    if name == "local.yaml":
+        update_config(config, read(ROOT / "experiments" / "gsm8k-0.5b.yaml"))
+    update_config(config, read(next((ROOT / "experiments").rglob(name))))
+    resolve(config)

@@ -1,0 +1,59 @@
+"""The results tree: places, their policies and their paths."""
+
+import re
+
+import pytest
+
+from opsft_flow.places import (
+    PLACE_PATTERN,
+    POINT_PATTERN,
+    Place,
+    iteration_folder,
+    parse_place,
+    policy_manifest,
+    problem_file,
+)
+from opsft_flow.points import Point
+
+POINT = Point("m", "r", 8, 1)
+PLACES = {
+    "m/base/eval/b": (Place("m", None, 0, "b"), "m/base/policy.json"),
+    "m/r/L8/seed1/iter1/train": (Place("m", POINT, 1, None), "m/base/policy.json"),
+    "m/r/L8/seed1/iter2/train": (Place("m", POINT, 2, None), "m/r/L8/seed1/iter1/policy.json"),
+    "m/r/L8/seed1/iter12/eval/b": (Place("m", POINT, 12, "b"), "m/r/L8/seed1/iter12/policy.json"),
+    "m/r/L8/seed1/iter1/eval/train": (Place("m", POINT, 1, "train"), "m/r/L8/seed1/iter1/policy.json"),
+}
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_a_place_is_its_path_and_samples_its_policy(path):
+    place, policy = PLACES[path]
+    assert parse_place(path) == place
+    assert place.path == path
+    assert place.policy == policy
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "m/base/train", "m/base/eval", "m/r/L8/seed1/train", "m/r/8/seed1/iter1/train", "m/r/L8/seed1/iter1/eval/b/c"],
+)
+def test_what_is_no_place_is_refused(path):
+    with pytest.raises(ValueError, match="is not a folder of rollouts in the results tree"):
+        parse_place(path)
+
+
+def test_the_patterns_take_whole_paths_only():
+    assert all(re.fullmatch(PLACE_PATTERN, path) for path in PLACES)
+    assert re.fullmatch(POINT_PATTERN, POINT.path)
+    assert not re.fullmatch(POINT_PATTERN, "m/base/eval/b")
+    assert not re.fullmatch(PLACE_PATTERN, f"{POINT.path}/iter1")
+
+
+def test_policy_0_of_every_point_is_the_base_model():
+    assert policy_manifest("m", POINT, 0) == policy_manifest("m", None, 0) == "m/base/policy.json"
+    assert policy_manifest("m", POINT, 3) == "m/r/L8/seed1/iter3/policy.json"
+
+
+def test_other_paths():
+    assert iteration_folder(POINT, 4) == "m/r/L8/seed1/iter4"
+    assert problem_file("gsm8k") == "problems/gsm8k.parquet"

@@ -1,0 +1,177 @@
+"""What each node reads, and that its settings change with what it uses and with nothing else."""
+
+import fnmatch
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsft_flow.errors import ConfigError
+from opsft_flow.plan import Plan, canonical
+from opsft_flow.points import Point
+from tests.unit.example_config import change, example_config
+
+A, B = Point("m", "r", 12, 0), Point("m", "r", 32, 0)
+
+
+def all_settings(config: dict) -> dict[str, str]:
+    """The settings of every node of a sweep, by "kind where"."""
+    plan = Plan(config)
+    places = plan.base_places()
+    for point in plan.points:
+        places += plan.measured_places(point) if hasattr(plan, "measured_places") else benchmark_places(plan, point)
+    training = [f"{point.path}/iter{i}/train" for point in plan.points for i in plan.iterations(point)]
+    nodes = {f"problems {name}": plan.problem_settings(name) for name in plan.problem_sets()}
+    nodes |= {f"base {model}": plan.base_settings(model) for model in plan.models}
+    nodes |= {f"generate {place}": plan.generate_settings(place) for place in places + training}
+    nodes |= {f"verify {place}": plan.verify_settings(place) for place in places + training}
+    nodes |= {f"evaluate {place}": plan.evaluate_settings(place) for place in places}
+    for kind in ("filter", "sft", "track"):
+        make = getattr(plan, f"{kind}_settings")
+        nodes |= {f"{kind} {p.path}/iter{i}": make(p.path, i) for p in plan.points for i in plan.iterations(p)}
+    return nodes | {"check": plan.check_settings(), "summary": plan.summary_settings(), "figures": plan.figure_settings()}
+
+
+def benchmark_places(plan: Plan, point: Point) -> list[str]:
+    return [f"{point.path}/iter{i}/eval/{name}" for i in plan.iterations(point) for name in plan.points[point]]
+
+
+CHANGES = [
+    ("recipes.r.sft.lr", 0.5, ["sft *", "track *"]),
+    ("recipes.r.filter.rule", "correct", ["filter *", "track *"]),
+    ("recipes.r.filter.k", 3, ["filter *", "track *"]),
+    ("recipes.r.rollouts.samples", 5, ["generate */train", "track *"]),
+    ("recipes.r.rollouts.temperature", 0.5, ["generate */train", "track *"]),
+    ("recipes.r.iterations", 3, ["summary"]),
+    ("engine.max_sequences", 7, ["generate *", "track *"]),
+    ("engine.name", "vllm", ["generate *", "track *"]),
+    ("engine.context", 301, ["generate *", "check", "track *"]),
+    ("models.m.engine.max_sequences", 7, ["generate *", "track *"]),
+    ("models.m.revision", "v2", ["base m", "track *"]),
+    ("models.m.trust_remote_code", True, ["base m", "check", "generate *", "sft *", "track *"]),
+    ("problems.train.seed", 1, ["problems train", "track *"]),
+    ("problems.train.verifier", "exact", ["problems train", "verify */train", "track *"]),
+    ("problems.easy-set.template", "Add: {question}", ["problems easy-set", "track *"]),
+    ("problems.easy-set.verifier", "exact", ["problems easy-set", "verify */eval/easy", "track *"]),
+    ("benchmarks.easy.temperature", 0.5, ["generate */eval/easy", "summary", "track *"]),
+    ("benchmarks.easy.samples", 5, ["generate */eval/easy", "summary", "track *"]),
+    ("benchmarks.easy.max_tokens", 99, ["generate */eval/easy", "evaluate */eval/easy", "summary", "track *"]),
+    ("verify.timeout_s", 1, ["verify *", "track *"]),
+    ("evaluate.level", 0.9, ["evaluate *", "track *"]),
+    ("track.mode", "online", ["track *"]),
+    ("results", "elsewhere", ["track *", "summary"]),
+    ("resources.sft.gpu", 1, []),
+    ("sweep.0.budgets", [12, 32, 64], ["summary"]),
+    ("sweep.0.seeds", [0, 1], ["summary"]),
+    ("sweep.0.budgets", [12], ["summary"]),
+    ("models.unused", {"source": "owner/other"}, []),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), CHANGES, ids=[f"{key}={value}" for key, value, _ in CHANGES])
+def test_a_change_reaches_the_nodes_that_use_it_and_no_others(key, value, expected):
+    before, after = all_settings(example_config()), all_settings(change(example_config(), key, value))
+    common = before.keys() & after.keys()
+    changed = {name for name in common if before[name] != after[name]}
+    assert changed == {name for name in common if any(fnmatch.fnmatchcase(name, pattern) for pattern in expected)}
+    assert len(changed) >= len(expected)
+
+
+def test_settings_do_not_depend_on_how_the_configuration_is_written_down():
+    def turned(value):
+        if isinstance(value, dict):
+            return {key: turned(value[key]) for key in reversed(value)}
+        return [turned(item) for item in value] if isinstance(value, list) else value
+
+    assert all_settings(turned(example_config())) | {"summary": ""} == all_settings(example_config()) | {"summary": ""}
+    written_out = change(example_config(), "benchmarks.easy.temperature", 0)
+    assert all_settings(written_out) == all_settings(example_config())
+
+
+def test_no_two_nodes_have_the_same_settings():
+    settings = all_settings(example_config())
+    assert all(a != b for a, b in itertools.combinations(settings.values(), 2))
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(max_size=3), values, max_size=5), st.randoms())
+def test_canonical_json_is_independent_of_the_order_of_keys(value, rng):
+    keys = list(value)
+    rng.shuffle(keys)
+    assert canonical({key: value[key] for key in keys}) == canonical(value)
+    assert json.loads(canonical(value)) == value
+
+
+def test_canonical_json_refuses_what_json_cannot_hold():
+    assert canonical({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical({"a": float("nan")})
+
+
+def test_what_the_nodes_read():
+    plan = Plan(example_config())
+    assert plan.policy_of(f"{A.path}/iter1/train") == "results/m/base/policy.json"
+    assert plan.policy_of(f"{A.path}/iter1/eval/easy") == f"results/{A.path}/iter1/policy.json"
+    assert plan.problems_of(f"{A.path}/iter1/train") == "results/problems/train.parquet"
+    assert plan.problems_of("m/base/eval/hard") == "results/problems/hard-set.parquet"
+    assert plan.parent_policy(A.path, 1) == "results/m/base/policy.json"
+    assert plan.parent_policy(A.path, 2) == f"results/{A.path}/iter1/policy.json"
+    assert plan.base_place("m/base/eval/easy") is None
+    assert plan.base_place(f"{A.path}/iter2/eval/easy") == "m/base/eval/easy"
+    assert plan.base_metrics(A.path) == [f"results/m/base/eval/{name}/metrics.json" for name in ("easy", "hard")]
+    assert plan.prepared() == [
+        *(f"results/problems/{name}.parquet" for name in ("train", "easy-set", "hard-set")),
+        "results/m/base/policy.json",
+    ]
+
+
+def test_the_base_model_is_measured_once_for_the_whole_sweep():
+    config = example_config()
+    config["sweep"].append({**config["sweep"][0], "seeds": [1], "benchmarks": ["hard"]})
+    assert Plan(config).base_places() == ["m/base/eval/easy", "m/base/eval/hard"]
+
+
+def test_the_summary_reads_what_filter_sft_and_evaluate_measured():
+    plan = Plan(example_config())
+    inputs = plan.summary_inputs()
+    # Base: 2 benchmarks. Each of 2 points: 2 iterations of filter, policy and 2 benchmarks.
+    assert len(inputs) == len(set(inputs)) == 2 + 2 * 2 * 4
+    assert plan.measurements(A, 1) == [
+        f"results/{A.path}/iter1/{file}"
+        for file in ("train/filter.json", "policy.json", "eval/easy/metrics.json", "eval/hard/metrics.json")
+    ]
+
+
+@pytest.mark.parametrize(("mode", "tracked"), [("online", [1, 2]), ("offline", [2]), ("disabled", [2])])
+def test_a_run_is_written_after_every_iteration_only_when_online(mode, tracked):
+    plan = Plan(change(example_config(), "track.mode", mode))
+    assert plan.tracked_iterations(A) == tracked
+    assert plan.tracked() == [f"results/{point.path}/iter2/tracked.json" for point in (A, B)]
+    before = [f"results/{A.path}/iter1/tracked.json"] if mode == "online" else []
+    assert plan.tracked_before(A.path, 2) == before
+    assert plan.tracked_before(A.path, 1) == []
+
+
+def test_an_unknown_built_in_task_and_a_missing_model_are_refused():
+    with pytest.raises(ConfigError, match=r"problems\.train\.source: built-in task 'sudoku' is unknown; allowed: arith"):
+        Plan(change(example_config(), "problems.train.source", "builtin:sudoku"))
+    with pytest.raises(ConfigError, match=r"models\.m\.source: './nowhere' does not exist"):
+        Plan(change(example_config(), "models.m.source", "./nowhere"))
+
+
+def test_replaced_weights_change_the_settings_of_the_base_model_alone(tmp_path):
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (tmp_path / name).write_text("1")
+    config = change(example_config(), "models.m.source", str(tmp_path))
+    before = all_settings(config)
+    (tmp_path / "model.safetensors").write_text("2")
+    after = all_settings(config)
+    assert {name for name in before if before[name] != after[name]} == {"base m"}

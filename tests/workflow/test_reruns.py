@@ -1,0 +1,130 @@
+"""The rerun matrix: after a change, exactly the jobs that must run, run.
+
+The finished sweep has 2 points of 2 iterations and 1 benchmark:
+
+    rule       base  point, iteration 1  point, iteration 2   all
+    generate      1   2 (train, sums)     2                     9
+    verify        1   2                   2                     9
+    filter            1                   1                     4
+    sft               1                   1                     4
+    evaluate      1   1                   1                     5
+    track                                 1                     2
+"""
+
+import shutil
+
+import yaml
+
+from tests.workflow.conftest import Checkout, copy_workflow
+
+SUMMARY = {"summary": 1, "figures": 1}
+TRACK = {"track": 2}
+# From filter or sft on: train iteration 2 is sampled again, and each policy is measured again.
+AFTER_FILTER = {"sft": 4, "generate": 6, "verify": 6, "evaluate": 4, **TRACK, **SUMMARY}
+
+
+def test_nothing_runs_again_when_nothing_has_changed(checkout):
+    assert checkout.would_run() == {}
+
+
+def test_an_evaluate_key_runs_the_estimators_only(checkout):
+    checkout.change(evaluate={"resamples": 600})
+    assert checkout.would_run() == {"evaluate": 5, **TRACK, **SUMMARY}
+
+
+def test_an_sft_key_runs_training_and_what_follows(checkout):
+    checkout.change(recipes={"opsft": {"sft": {"lr": 5.0e-4}}})
+    assert checkout.would_run() == {**AFTER_FILTER, "filter": 2}
+
+
+def test_a_filter_key_runs_the_filter_and_what_follows(checkout):
+    checkout.change(recipes={"opsft": {"filter": {"rule": "shortest_k"}}})
+    assert checkout.would_run() == {**AFTER_FILTER, "filter": 4}
+
+
+def test_a_verify_key_samples_nothing_of_the_base_model_and_of_iteration_1(checkout):
+    checkout.change(verify={"timeout_s": 7})
+    assert checkout.would_run() == {**AFTER_FILTER, "verify": 9, "filter": 4, "evaluate": 5}
+
+
+def test_a_budget_added_runs_its_own_chain(checkout):
+    block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
+    checkout.change(sweep=[{**block, "budgets": [40, 80, 60]}])
+    chain = {"generate": 4, "verify": 4, "filter": 2, "sft": 2, "evaluate": 2, "track": 1}
+    assert checkout.would_run() == {**chain, **SUMMARY}
+
+
+def test_a_budget_dropped_runs_the_summary_only(checkout):
+    block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
+    checkout.change(sweep=[{**block, "budgets": [40]}])
+    assert checkout.would_run() == SUMMARY
+
+
+def test_a_seed_added_runs_its_own_chains(checkout):
+    block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
+    checkout.change(sweep=[{**block, "seeds": [0, 1]}])
+    chains = {"generate": 8, "verify": 8, "filter": 4, "sft": 4, "evaluate": 4, "track": 2}
+    assert checkout.would_run() == {**chains, **SUMMARY}
+
+
+def test_an_iteration_added_runs_that_iteration_of_every_point(checkout):
+    checkout.change(recipes={"opsft": {"iterations": 3}})
+    iteration = {"generate": 4, "verify": 4, "filter": 2, "sft": 2, "evaluate": 2}
+    assert checkout.would_run() == {**iteration, **TRACK, **SUMMARY}
+
+
+def test_a_comment_a_docstring_and_layout_in_the_library_run_nothing(checkout):
+    checkout.edit("opsft/selection/correct_within.py", "import numpy as np\n", "# A comment.\nimport numpy as np\n\n")
+    checkout.edit("opsft/selection/correct_within.py", "`correct_within`: right", "Another docstring: right")
+    checkout.edit("opsft/sft.py", "Fine-tune a policy on", "Train a policy on")
+    assert checkout.would_run() == {}
+
+
+def test_behaviour_in_the_library_runs_the_nodes_that_use_it(checkout):
+    checkout.edit("opsft/selection/correct_within.py", "group.tokens <= budget", "group.tokens < budget")
+    assert checkout.would_run() == {**AFTER_FILTER, "filter": 4}
+
+
+def test_behaviour_that_no_node_of_the_sweep_uses_runs_nothing(checkout):
+    checkout.edit("opsft/selection/shortest_k.py", 'options["k"]', 'options["k"] + 1')
+    assert checkout.would_run() == {}
+
+
+def test_keys_in_another_order_run_nothing(checkout):
+    def reverse(value):
+        return {key: reverse(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    for file in (checkout.overlay, checkout.folder / "config.yaml"):
+        file.write_text(yaml.safe_dump(reverse(yaml.safe_load(file.read_text())), sort_keys=False))
+    assert checkout.would_run() == {}
+
+
+def test_a_resource_runs_nothing(checkout):
+    checkout.change(resources={"generate": {"mem_mb": 8000, "runtime": 7}})
+    assert checkout.would_run() == {}
+
+
+def test_touched_code_runs_nothing(checkout):
+    for file in [*checkout.folder.glob("workflow/scripts/*.py"), *checkout.folder.rglob("opsft/**/*.py")]:
+        file.touch()
+    assert checkout.would_run() == {}
+
+
+def test_a_fresh_clone_with_old_results_runs_nothing(finished, tmp_path):
+    clone = Checkout(tmp_path / "clone")
+    clone.folder.mkdir()
+    shutil.copytree(finished.folder / "results", clone.folder / "results", symlinks=True)
+    copy_workflow(clone.folder)
+    assert clone.would_run() == {}
+    shutil.copytree(finished.folder / ".snakemake", clone.folder / ".snakemake")
+    assert clone.would_run() == {}
+
+
+def test_other_weights_of_the_base_model_run_everything(checkout):
+    weights = checkout.folder / "models" / "toy-reasoner" / "model.safetensors"
+    changed = bytearray(weights.read_bytes())
+    changed[-1] ^= 1
+    weights.write_bytes(changed)
+    counts = checkout.would_run()
+    assert counts["base"] == 1
+    assert (counts["generate"], counts["sft"], counts["evaluate"]) == (9, 4, 5)
