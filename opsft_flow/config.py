@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import functools
 import pathlib
 import re
 
@@ -18,6 +19,7 @@ TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: t
 Validator = extend(Draft202012Validator, type_checker=TYPES)
 
 
+@functools.cache
 def load_schema() -> dict:
     return yaml.safe_load(SCHEMA.read_text())
 
@@ -30,7 +32,8 @@ def resolve(config: dict) -> dict:
     schema = load_schema()
     resolved = fill_defaults(copy.deepcopy(config), schema, schema)
     errors = sorted(Validator(schema).iter_errors(resolved), key=lambda error: list(map(str, error.path)))
-    problems = [describe(error) for error in errors] or [*check_references(resolved), *check_limits(resolved, schema)]
+    # Each check relies on what the one before has found in order.
+    problems = [describe(error) for error in errors] or check_references(resolved) or check_limits(resolved, schema)
     if problems:
         raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {line}" for line in problems))
     return resolved

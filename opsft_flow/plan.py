@@ -6,6 +6,7 @@ it uses has changed, and only then.
 """
 
 import json
+import os
 
 from opsft_flow.code_hash import code_hash
 from opsft_flow.config import engine_for, resolve
@@ -27,7 +28,7 @@ class Plan:
 
     def __init__(self, config: dict) -> None:
         self.config = resolve(config)
-        self.results = self.config["results"]
+        self.results = os.path.normpath(self.config["results"])
         self.points = expand_sweep(self.config["sweep"])
         self.models = list(dict.fromkeys(point.model for point in self.points))
         self.benchmarks = {
@@ -156,7 +157,10 @@ class Plan:
         uses = set()
         for point, benchmarks in self.points.items():
             context = engine_for(self.config, point.model)["context"]
-            names = [self.recipe(point)["problems"], *(self.config["benchmarks"][name]["problems"] for name in benchmarks)]
+            names = [
+                self.recipe(point)["problems"],
+                *(self.config["benchmarks"][name]["problems"] for name in benchmarks),
+            ]
             uses |= {(point.model, name, context) for name in names}
         remote = {model: self.config["models"][model]["trust_remote_code"] for model in self.models}
         return canonical(

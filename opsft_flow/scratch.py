@@ -11,6 +11,7 @@ import pathlib
 import platform
 import shutil
 import time
+from typing import TextIO
 
 from opsft_flow.files import atomic, read_json, write_json
 
@@ -23,19 +24,13 @@ class Scratch:
 
     def __init__(self, folder: pathlib.Path, wait_s: float = 60.0) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.handle = open(folder / "lock", "a+")  # noqa: SIM115, the lock lives as long as the handle
         deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    self.handle.seek(0)
-                    holder = self.handle.read().strip()
-                    raise ValueError(f"{folder} is held by another running copy of this node: {holder}") from None
-                time.sleep(1)
+        while (handle := lock(folder)) is None:
+            if time.monotonic() > deadline:
+                holder = (folder / "lock").read_text().strip()
+                raise ValueError(f"{folder} is held by another running copy of this node: {holder}")
+            time.sleep(1)
+        self.handle = handle
         self.handle.truncate(0)
         self.handle.write(f"process {os.getpid()} on {platform.node()}")
         self.handle.flush()
@@ -62,6 +57,20 @@ class Scratch:
         """Delete the folder once the node's result is in place."""
         shutil.rmtree(self.folder)
         self.handle.close()
+
+
+def lock(folder: pathlib.Path) -> TextIO | None:
+    """The lock file of `folder`, held until it is closed; None where another process holds it, or has just removed it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = open(folder / "lock", "a+")  # noqa: SIM115, the lock lives as long as the handle
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle.fileno()), os.stat(folder / "lock")):
+            return handle
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    handle.close()
+    return None
 
 
 def scratch_name(*parts: str) -> str:

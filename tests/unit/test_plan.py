@@ -16,12 +16,17 @@ from tests.unit.example_config import change, example_config
 A, B = Point("m", "r", 12, 0), Point("m", "r", 32, 0)
 
 
+@pytest.fixture(scope="module")
+def original() -> dict[str, str]:
+    return all_settings(example_config())
+
+
 def all_settings(config: dict) -> dict[str, str]:
     """The settings of every node of a sweep, by "kind where"."""
     plan = Plan(config)
     places = plan.base_places()
     for point in plan.points:
-        places += plan.measured_places(point) if hasattr(plan, "measured_places") else benchmark_places(plan, point)
+        places += plan.eval_places(point)
     training = [f"{point.path}/iter{i}/train" for point in plan.points for i in plan.iterations(point)]
     nodes = {f"problems {name}": plan.problem_settings(name) for name in plan.problem_sets()}
     nodes |= {f"base {model}": plan.base_settings(model) for model in plan.models}
@@ -31,11 +36,11 @@ def all_settings(config: dict) -> dict[str, str]:
     for kind in ("filter", "sft", "track"):
         make = getattr(plan, f"{kind}_settings")
         nodes |= {f"{kind} {p.path}/iter{i}": make(p.path, i) for p in plan.points for i in plan.iterations(p)}
-    return nodes | {"check": plan.check_settings(), "summary": plan.summary_settings(), "figures": plan.figure_settings()}
-
-
-def benchmark_places(plan: Plan, point: Point) -> list[str]:
-    return [f"{point.path}/iter{i}/eval/{name}" for i in plan.iterations(point) for name in plan.points[point]]
+    return nodes | {
+        "check": plan.check_settings(),
+        "summary": plan.summary_settings(),
+        "figures": plan.figure_settings(),
+    }
 
 
 CHANGES = [
@@ -71,8 +76,8 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("key", "value", "expected"), CHANGES, ids=[f"{key}={value}" for key, value, _ in CHANGES])
-def test_a_change_reaches_the_nodes_that_use_it_and_no_others(key, value, expected):
-    before, after = all_settings(example_config()), all_settings(change(example_config(), key, value))
+def test_a_change_reaches_the_nodes_that_use_it_and_no_others(key, value, expected, original):
+    before, after = original, all_settings(change(example_config(), key, value))
     common = before.keys() & after.keys()
     changed = {name for name in common if before[name] != after[name]}
     assert changed == {name for name in common if any(fnmatch.fnmatchcase(name, pattern) for pattern in expected)}
@@ -88,6 +93,13 @@ def test_settings_do_not_depend_on_how_the_configuration_is_written_down():
     assert all_settings(turned(example_config())) | {"summary": ""} == all_settings(example_config()) | {"summary": ""}
     written_out = change(example_config(), "benchmarks.easy.temperature", 0)
     assert all_settings(written_out) == all_settings(example_config())
+
+
+@pytest.mark.parametrize("written", ["results", "results/", "./results"])
+def test_the_results_folder_is_the_same_however_it_is_written(written):
+    config = change(example_config(), "results", written)
+    assert Plan(config).policy_of("m/base/eval/easy") == "results/m/base/policy.json"
+    assert all_settings(config) == all_settings(example_config())
 
 
 def test_no_two_nodes_have_the_same_settings():
@@ -161,7 +173,9 @@ def test_a_run_is_written_after_every_iteration_only_when_online(mode, tracked):
 
 
 def test_an_unknown_built_in_task_and_a_missing_model_are_refused():
-    with pytest.raises(ConfigError, match=r"problems\.train\.source: built-in task 'sudoku' is unknown; allowed: arith"):
+    with pytest.raises(
+        ConfigError, match=r"problems\.train\.source: built-in task 'sudoku' is unknown; allowed: arith"
+    ):
         Plan(change(example_config(), "problems.train.source", "builtin:sudoku"))
     with pytest.raises(ConfigError, match=r"models\.m\.source: './nowhere' does not exist"):
         Plan(change(example_config(), "models.m.source", "./nowhere"))

@@ -1,0 +1,135 @@
+"""The hash of a node's code: blind to comments, docstrings and layout, sensitive to behaviour, and to its own files."""
+
+import pathlib
+import shutil
+
+import pytest
+
+from opsft_flow import code_hash as subject
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCRIPTS = (
+    "base",
+    "check",
+    "evaluate",
+    "figures",
+    "filter",
+    "generate",
+    "problems",
+    "sft",
+    "summary",
+    "track",
+    "verify",
+)
+NAMED = [
+    ("generate", "opsft.engines.transformers"),
+    ("generate", "opsft.engines.vllm"),
+    ("verify", "opsft.verify.integer"),
+    ("problems", "opsft.verify.exact"),
+    ("problems", "opsft.tasks.arithmetic"),
+    ("filter", "opsft.selection.shortest_k"),
+]
+# Every script, and those that import by name once more for each name.
+NODES = [*((script,) for script in SCRIPTS), *NAMED]
+
+
+def forget() -> None:
+    subject.code_hash.cache_clear()
+    subject.read_code.cache_clear()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A copy of the code that is hashed in place of the real one."""
+    for folder in ("opsft", "opsft_flow", "workflow/scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(subject, "ROOT", tmp_path)
+    forget()
+    yield tmp_path
+    forget()
+
+
+def hashes() -> dict[tuple[str, ...], str]:
+    """The hash of every node, read anew."""
+    forget()
+    return {(script, *modules): subject.code_hash(script, tuple(modules)) for script, *modules in NODES}
+
+
+@pytest.fixture(scope="module")
+def original() -> dict[tuple[str, ...], str]:
+    return hashes()
+
+
+@pytest.fixture
+def changed_by(checkout, original):
+    """A function that writes `text` to `file` of the copy and gives the nodes whose hash is another one then."""
+
+    def write(file: pathlib.Path, text: str) -> set[tuple[str, ...]]:
+        file.write_text(text)
+        after = hashes()
+        return {node for node in NODES if original[node] != after[node]}
+
+    return write
+
+
+def test_comments_docstrings_and_layout_do_not_count(checkout, changed_by):
+    file = checkout / "opsft" / "selection" / "interface.py"
+    text = file.read_text()
+    assert text.startswith('"""')
+    spread = text.replace("import importlib\n", "\n\n# Why.\nimport importlib  # found by name\n")
+    reworded = spread.replace('"""', '"""Reworded. ', 1).replace('"""Apply', '"""Use')
+    assert reworded != spread != text
+    assert changed_by(file, reworded) == set()
+
+
+def test_a_docstring_added_or_removed_does_not_count(checkout, changed_by):
+    script = checkout / "workflow" / "scripts" / "filter.py"
+    with_one = script.read_text().replace("def main() -> None:\n", 'def main() -> None:\n    """All of it."""\n')
+    assert changed_by(script, with_one) == set()
+
+
+def test_a_text_that_is_no_docstring_counts(checkout, changed_by):
+    script = checkout / "workflow" / "scripts" / "filter.py"
+    text = script.read_text()
+    assert text.count("rollouts kept") == 1
+    changed = changed_by(script, text.replace("rollouts kept", "responses kept"))
+    assert changed == {node for node in NODES if node[0] == "filter"}
+
+
+def test_behaviour_counts_for_every_node_that_imports_it_directly_or_not(checkout, changed_by):
+    file = checkout / "opsft" / "selection" / "interface.py"
+    changed = changed_by(file, file.read_text().replace("weight > 0", "weight >= 0"))
+    assert changed == {node for node in NODES if node[0] == "filter"}
+
+
+def test_an_import_inside_a_function_counts(checkout, changed_by):
+    file = checkout / "opsft" / "sft.py"
+    assert changed_by(file, file.read_text() + "\nEXTRA = 1\n") == {("sft",)}
+
+
+def test_a_package_counts_for_the_modules_below_it(checkout, changed_by):
+    file = checkout / "opsft" / "__init__.py"
+    changed = changed_by(file, file.read_text() + "\nEXTRA = 1\n")
+    assert changed >= {("filter",), ("sft",), ("verify",), ("generate",), ("evaluate",), ("problems",)}
+    assert ("summary",) not in changed
+
+
+@pytest.mark.parametrize("module", sorted({module for _, module in NAMED}))
+def test_what_is_imported_by_name_counts_only_where_it_is_named(checkout, changed_by, module):
+    file = subject.module_file(module)
+    assert checkout in file.parents
+    assert changed_by(file, file.read_text() + "\nEXTRA = 1\n") == {node for node in NODES if module in node}
+
+
+def test_checks_of_the_configuration_are_no_node_s_code(checkout, changed_by):
+    file = checkout / "opsft_flow" / "config.py"
+    assert changed_by(file, file.read_text() + "\nEXTRA = 1\n") == set()
+
+
+def test_the_hash_does_not_depend_on_where_the_checkout_lies(checkout, original):
+    assert hashes() == original
+
+
+def test_a_package_is_its_init_file():
+    assert subject.module_file("opsft.verify") == ROOT / "opsft" / "verify" / "__init__.py"
+    assert subject.module_file("opsft.verify.math") == ROOT / "opsft" / "verify" / "math.py"

@@ -1,0 +1,94 @@
+"""Atomic writes: a reader sees the old file or the whole new one."""
+
+import hashlib
+import os
+
+import pytest
+
+from opsft_flow.files import atomic, read_json, sha256_of, write_json
+
+
+def write_half(path) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("killed")
+
+
+def write_folder(path, **files: str) -> None:
+    with atomic(path) as temporary:
+        temporary.mkdir()
+        for name, text in files.items():
+            (temporary / name).write_text(text)
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="killed"):
+        write_half(path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_makes_no_new_file(tmp_path):
+    with pytest.raises(RuntimeError, match="killed"):
+        write_half(tmp_path / "folder" / "file")
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_the_file_is_not_there_before_the_end(tmp_path):
+    path = tmp_path / "deep" / "er" / "file"
+    with atomic(path) as temporary:
+        temporary.write_text("new")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_takes_the_place_of_the_old_one_as_a_whole(tmp_path):
+    write_folder(tmp_path / "folder", a="1", b="2")
+    write_folder(tmp_path / "folder", b="3")
+    assert {file.name: file.read_text() for file in (tmp_path / "folder").iterdir()} == {"b": "3"}
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_an_error_leaves_the_old_folder(tmp_path):
+    write_folder(tmp_path / "folder", a="1")
+    with pytest.raises(TypeError):
+        write_folder(tmp_path / "folder", a="2", b=None)
+    assert (tmp_path / "folder" / "a").read_text() == "1"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_folder_is_whole_or_absent_at_every_rename(tmp_path, monkeypatch):
+    write_folder(tmp_path / "folder", a="1", b="1")
+    seen = []
+
+    def look_and_rename(source, target, rename=os.replace):
+        rename(source, target)
+        folder = tmp_path / "folder"
+        seen.append(sorted(file.read_text() for file in folder.iterdir()) if folder.exists() else None)
+
+    monkeypatch.setattr(os, "replace", look_and_rename)
+    write_folder(tmp_path / "folder", a="2", b="2")
+    assert seen == [None, ["2", "2"]]
+
+
+def test_equal_values_give_equal_bytes(tmp_path):
+    write_json(tmp_path / "a", {"x": 1, "y": [None, "é"]})
+    write_json(tmp_path / "b", {"y": [None, "é"], "x": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert read_json(tmp_path / "a") == {"x": 1, "y": [None, "é"]}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_nan_and_infinity_are_refused_and_write_nothing(tmp_path, value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a", {"x": value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sha256_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()

@@ -1,0 +1,88 @@
+"""The frame of a node: arguments, sidecar, and how it ends."""
+
+import json
+import os
+
+import pytest
+
+from opsft_flow.node import node, timestamp
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM")
+
+
+@pytest.fixture(autouse=True)
+def keep_environment(monkeypatch):
+    """The variables that a node sets are put back afterwards."""
+    for name in THREADS:
+        monkeypatch.setenv(name, "before")
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """A function that starts a node with one input and one output; its sidecar goes to run.json."""
+
+    def started(*extra: str):
+        options = ["--settings", '{"a": 1}', "--table", "in", "--result", "out", "--run", str(tmp_path / "run.json")]
+        monkeypatch.setattr("sys.argv", ["script.py", *options, *extra])
+        return node("What it does.", inputs=("table",), outputs=("result",))
+
+    return started
+
+
+def test_a_node_knows_its_settings_and_its_paths(start):
+    with start("--threads", "3") as job:
+        assert job.settings == {"a": 1}
+        assert (job.table, job.result, job.threads) == ("in", "out", 3)
+        assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "3"
+        assert os.environ["TOKENIZERS_PARALLELISM"] == "false"
+
+
+def test_the_sidecar_says_what_was_run_and_where_the_time_went(start, tmp_path):
+    with start() as job:
+        for _ in range(2):
+            with job.phase("work"):
+                pass
+        job.facts["tokens"] = 5
+        assert not (tmp_path / "run.json").exists()
+    sidecar = json.loads((tmp_path / "run.json").read_text())
+    assert sidecar["settings"] == {"a": 1}
+    run = sidecar["run"]
+    assert run["tokens"] == 5
+    assert list(run["phases"]) == ["work"]
+    assert 0 <= run["phases"]["work"] <= run["seconds"]
+    assert run["started"] <= run["ended"]
+    assert {"host", "python", "packages", "peak_memory_mb"} <= run.keys()
+
+
+def test_a_phase_is_counted_where_it_ends_with_an_error(start):
+    with pytest.raises(SystemExit), start() as job, job.phase("work"):
+        raise ValueError
+    assert "work" in job.phases
+
+
+@pytest.mark.parametrize("error", [ValueError("bad answer_pattern"), OSError("bad answer_pattern")])
+def test_what_the_user_can_mend_is_one_message(start, tmp_path, capsys, error):
+    with pytest.raises(SystemExit) as ended, start():
+        raise error
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: bad answer_pattern\n"
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_a_fault_of_ours_shows_its_traceback(start, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended, start():
+        raise KeyError("lost")
+    assert ended.value.code == 1
+    assert "Traceback" in capsys.readouterr().err
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_a_missing_path_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["script.py", "--settings", "{}", "--run", "run.json"])
+    with pytest.raises(SystemExit), node("", inputs=("table",), outputs=()):
+        pytest.fail("the body of a node without its input was run")
+    assert "the following arguments are required: --table" in capsys.readouterr().err
+
+
+def test_time_stamps_are_utc():
+    assert timestamp(0.0) == "1970-01-01T00:00:00+00:00"

@@ -1,0 +1,108 @@
+"""The state of a running node: one holder at a time, and saved as a whole."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from opsft_flow.scratch import Scratch, lock, scratch_name
+
+HOLD = """
+import fcntl, sys
+handle = open(sys.argv[1], "a+")
+fcntl.flock(handle, fcntl.LOCK_EX)
+handle.write("process 7 on elsewhere")
+handle.flush()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A scratch folder that another live process holds, and that process."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    command = [sys.executable, "-c", HOLD, str(folder / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        yield folder, holder
+        holder.stdin.close()
+
+
+def test_a_folder_that_another_process_holds_is_refused_with_its_holder(held):
+    folder, _ = held
+    with pytest.raises(ValueError, match="is held by another running copy of this node: process 7 on elsewhere"):
+        Scratch(folder, wait_s=0)
+
+
+def test_the_folder_of_a_killed_process_is_free(held):
+    folder, holder = held
+    holder.kill()
+    holder.wait()
+    Scratch(folder, wait_s=0).remove()
+    assert not folder.exists()
+
+
+def test_a_folder_that_its_holder_removes_while_another_waits_is_made_anew(held, monkeypatch):
+    folder, holder = held
+
+    def holder_ends(seconds: float) -> None:
+        shutil.rmtree(folder)
+        holder.kill()
+        holder.wait()
+
+    monkeypatch.setattr(time, "sleep", holder_ends)
+    scratch = Scratch(folder, wait_s=60)
+    assert f"process {os.getpid()} on" in (folder / "lock").read_text()
+    with pytest.raises(ValueError, match=f"process {os.getpid()} on"):
+        Scratch(folder, wait_s=-1)
+    scratch.remove()
+
+
+def test_a_lock_that_was_removed_between_opening_and_locking_does_not_count(tmp_path, monkeypatch):
+    def remove_first(handle, operation) -> None:
+        shutil.rmtree(tmp_path / "scratch")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", remove_first)
+        assert lock(tmp_path / "scratch") is None
+    lock(tmp_path / "scratch").close()
+
+
+def test_what_was_saved_last_is_loaded_by_the_next_process(tmp_path):
+    import torch
+
+    first = Scratch(tmp_path / "scratch", wait_s=0)
+    assert first.load() is None
+    weights = {"w": torch.tensor([1.0, 1e-40, float("inf")])}
+    first.save({"log": []}, {"w": torch.zeros(3)}, {})
+    first.save({"log": [{"loss": 0.1}]}, weights, {"step": torch.tensor(2.0)})
+    first.handle.close()
+    second = Scratch(tmp_path / "scratch", wait_s=0)
+    progress, loaded, optimizer = second.load()
+    assert progress == {"log": [{"loss": 0.1}]}
+    assert torch.equal(loaded["w"], weights["w"])
+    assert optimizer["step"].item() == 2.0
+    assert sorted(path.name for path in (tmp_path / "scratch").iterdir()) == ["lock", "state"]
+    second.remove()
+
+
+def test_removed_scratch_leaves_nothing_to_resume(tmp_path):
+    scratch = Scratch(tmp_path / "scratch", wait_s=0)
+    scratch.save({}, {}, {})
+    scratch.remove()
+    assert not (tmp_path / "scratch").exists()
+    again = Scratch(tmp_path / "scratch", wait_s=0)
+    assert again.load() is None
+    again.remove()
+
+
+def test_a_name_depends_on_every_part_and_where_it_ends():
+    names = {scratch_name(*parts) for parts in (("a", "b"), ("ab",), ("ab", ""), ("a", "c"), ("b", "a"))}
+    assert len(names) == 5
+    assert scratch_name("a", "b") in names

@@ -1,0 +1,219 @@
+"""The pure functions of the nodes' scripts."""
+
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from opsft.problems import Problem
+from opsft_flow.files import read_json, write_json
+from opsft_flow.policy import checkpoint_of, describe_folder
+from opsft_flow.tables import ROLLOUT, VERDICT, write_table
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "scripts"
+
+
+def load(name: str):
+    """A script as a module; scripts are in no package."""
+    spec = importlib.util.spec_from_file_location(f"script_{name}", SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rollout(problem_id: str, sample: int, tokens: int = 3, finish_reason: str = "stop") -> dict:
+    return {"problem_id": problem_id, "sample": sample, "tokens": tokens, "finish_reason": finish_reason}
+
+
+def verdict(problem_id: str, sample: int, matched: bool = True, finished: bool = True) -> dict:
+    reason = ("correct" if matched else "wrong") if finished else "unfinished"
+    return {
+        "problem_id": problem_id,
+        "sample": sample,
+        "correct": matched and finished,
+        "matched": matched,
+        "answer": "1",
+        "reason": reason,
+    }
+
+
+def test_no_script_costs_torch_before_its_node_has_begun():
+    assert {path.stem for path in SCRIPTS.glob("*.py")} >= {"base", "generate", "verify", "filter", "sft", "evaluate"}
+    # The figures are left out: they cost matplotlib, and no GPU node waits for them.
+    code = "import sys, runpy; [runpy.run_path(path) for path in sys.argv[1:]]; sys.exit('torch' in sys.modules)"
+    paths = [str(path) for path in sorted(SCRIPTS.glob("*.py")) if path.stem != "figures"]
+    done = subprocess.run([sys.executable, "-c", code, *paths], cwd=SCRIPTS.parents[1])
+    assert done.returncode == 0
+
+
+def test_problems_draws_a_part_in_the_original_order():
+    draw = load("problems").draw
+    problems = [Problem(str(i), "q", "1", None) for i in range(20)]
+    part = draw(problems, 5, 0)
+    assert len(part) == 5
+    assert part == sorted(part, key=problems.index)
+    assert draw(problems, 5, 0) == part != draw(problems, 5, 1)
+    assert draw(problems, None, 0) == draw(problems, 20, 0) == draw(problems, 21, 0) == problems
+
+
+def test_problems_renders_the_user_message_and_the_system_message():
+    as_row = load("problems").as_row
+    block = {"template": "{question} \\boxed{} {question}", "system": None, "source": "s"}
+    row = as_row(Problem("a", "1 {x} 2", "3", "4"), block)
+    assert row["prompt"] == [{"role": "user", "content": "1 {x} 2 \\boxed{} 1 {x} 2"}]
+    assert (row["problem_id"], row["answer"], row["source"], row["level"]) == ("a", "3", "s", "4")
+    with_system = as_row(Problem("a", "q", "3", None), {**block, "system": "Add."})
+    assert [message["role"] for message in with_system["prompt"]] == ["system", "user"]
+
+
+def test_filter_groups_by_problem_in_the_order_of_the_samples():
+    script = load("filter")
+    rollouts = [rollout("b", 1), rollout("a", 0), rollout("b", 0, 9, "length")]
+    verdicts = [verdict("b", 1), verdict("a", 0, matched=False), verdict("b", 0, finished=False)]
+    members = script.group_by_problem(rollouts)
+    assert members == {"b": [2, 0], "a": [1]}
+    group = script.as_group(members["b"], rollouts, verdicts)
+    assert group.correct.tolist() == [False, True]
+    assert group.matched.tolist() == [True, True]
+    assert group.finished.tolist() == [False, True]
+    assert group.tokens.tolist() == [9, 3]
+
+
+def test_generate_takes_all_of_a_benchmark_and_the_iteration_s_prompts_in_training():
+    choose = load("generate").choose
+    rows = [{"problem_id": str(i)} for i in range(6)]
+    assert choose(rows, {"prompts": None}, 1) == rows
+    first, second = (choose(rows, {"prompts": 3, "seed": 0}, i) for i in (1, 2))
+    assert sorted([row["problem_id"] for row in first + second]) == list("012345")
+
+
+def test_generate_numbers_the_samples_and_their_seeds():
+    script = load("generate")
+    completions = [
+        SimpleNamespace(token_ids=ids, finish_reason=reason, logprob=-1.0)
+        for ids, reason in (((5, 6), "stop"), ((7,), "length"))
+    ]
+    tokenizer = SimpleNamespace(decode=lambda ids, skip_special_tokens: "-".join(map(str, ids)))
+    request = script.Request(prompt_ids=(1, 2), seed=40, samples=2)
+    rows = script.as_rows({"problem_id": "a"}, request, "<think>", completions, tokenizer)
+    assert [(row["sample"], row["seed"], row["text"], row["tokens"]) for row in rows] == [
+        (0, 40, "5-6", 2),
+        (1, 41, "7", 1),
+    ]
+    assert [row["finish_reason"] for row in rows] == ["stop", "length"]
+    assert all(row["opens_thinking"] for row in rows)
+
+
+def test_generate_reads_a_generation_config_where_there_is_one(tmp_path):
+    read = load("generate").read_generation_config
+    assert read(tmp_path) == {}
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [1, 2]}')
+    assert read(tmp_path) == {"eos_token_id": [1, 2]}
+
+
+def test_evaluate_reads_responses_whatever_the_order_of_the_verdicts(tmp_path):
+    script = load("evaluate")
+    filler = {"seed": 0, "prompt_ids": [], "response_ids": [], "text": "", "logprob": 0.0, "opens_thinking": False}
+    rollouts = [{**filler, **row} for row in (rollout("a", 0), rollout("a", 1, 9, "length"))]
+    write_table(tmp_path / "rollouts.parquet", rollouts, ROLLOUT)
+    write_table(tmp_path / "verdicts.parquet", [verdict("a", 1, finished=False), verdict("a", 0)], VERDICT)
+    responses = script.read_responses(str(tmp_path), 9)
+    assert responses.correct.tolist() == [[True, False]]
+    assert responses.finished.tolist() == [[True, False]]
+    assert responses.matched.tolist() == [[True, True]]
+    assert script.count_reasons(str(tmp_path)) == {"correct": 1, "unfinished": 1}
+
+
+def test_base_names_the_commit_of_a_hub_model(tmp_path, monkeypatch):
+    snapshot = tmp_path / "snapshots" / "c0ffee"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").write_text("w")
+    hub = SimpleNamespace(snapshot_download=lambda source, revision, allow_patterns: str(snapshot))
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    manifest = run_base(tmp_path, monkeypatch, {"source": "owner/model", "revision": "main"})
+    assert manifest["revision"] == "c0ffee"
+    assert list(manifest["files"]) == ["model.safetensors"]
+
+
+def test_base_keeps_the_revision_of_a_local_model_as_given(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_text("w")
+    manifest = run_base(tmp_path, monkeypatch, {"source": str(tmp_path / "model"), "revision": None})
+    assert (manifest["revision"], manifest["iteration"], manifest["optimizer"]) == (None, 0, None)
+
+
+def run_base(tmp_path, monkeypatch, model: dict) -> dict:
+    """The manifest that the base node writes."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
+        monkeypatch.setenv(name, "1")
+    paths = ["--policy", str(tmp_path / "policy.json"), "--run", str(tmp_path / "policy.run.json")]
+    monkeypatch.setattr("sys.argv", ["base.py", "--settings", json.dumps({"model": model}), *paths])
+    load("base").main()
+    return read_json(tmp_path / "policy.json")
+
+
+@pytest.fixture
+def parent(tmp_path):
+    """Policy 1 of a point, with its weights and its optimiser's state; nothing was kept in `empty_streak` iterations."""
+    for name in ("policy/model.safetensors", "trainer/optimizer.safetensors"):
+        file = tmp_path / "iter1" / name
+        file.parent.mkdir(parents=True)
+        file.write_text("w")
+    files = {name: describe_folder(tmp_path / "iter1" / name) for name in ("policy", "trainer")}
+    optimizer = {"path": "trainer", "files": files["trainer"]}
+    manifest = {"path": "policy", "files": files["policy"], "optimizer": optimizer, "empty_streak": 0}
+    write_json(tmp_path / "iter1" / "policy.json", manifest)
+    return tmp_path / "iter1" / "policy.json"
+
+
+def copy_job(parent: pathlib.Path, give_up_after: int = 3):
+    return SimpleNamespace(
+        parent=str(parent), settings={"sft": {"give_up_after": give_up_after}, "point": {"budget": 8}}
+    )
+
+
+def test_sft_points_at_the_parent_where_nothing_was_kept_and_copies_of_copies_too(parent):
+    copy_forward = load("sft").copy_forward
+    for i in (2, 3):
+        folder = parent.parents[1] / f"iter{i}"
+        above = folder.parent / f"iter{i - 1}" / "policy.json"
+        part = copy_forward(copy_job(above, give_up_after=9), read_json(above), folder)
+        assert (part["path"], part["optimizer"]["path"]) == ("../iter1/policy", "../iter1/trainer")
+        assert (part["copied"], part["empty_streak"], part["metrics"]) == (True, i - 1, None)
+        write_json(folder / "policy.json", part)
+        assert checkpoint_of(folder / "policy.json") == parent.parent / "policy"
+
+
+def test_sft_gives_up_after_too_many_iterations_in_which_nothing_was_kept(parent):
+    manifest = {**read_json(parent), "empty_streak": 2}
+    with pytest.raises(ValueError, match=r"nothing survived the filter in 3 iterations in a row .*budget of 8 tokens"):
+        load("sft").copy_forward(copy_job(parent), manifest, parent.parents[1] / "iter2")
+
+
+def test_sft_of_the_base_model_that_kept_nothing_is_the_base_model(tmp_path):
+    base = {"path": None, "files": {}, "optimizer": None, "empty_streak": 0}
+    part = load("sft").copy_forward(copy_job(tmp_path / "policy.json"), base, tmp_path / "iter1")
+    assert (part["path"], part["optimizer"], part["copied"]) == (None, None, True)
+
+
+def test_summary_keeps_whole_numbers_whole_beside_missing_ones():
+    frame = load("summary").as_frame([{"budget": None, "kept": None, "x": 0.5}, {"budget": 8, "kept": 3, "x": 1.0}])
+    assert frame.to_csv(index=False) == "budget,kept,x\n,,0.5\n8,3,1.0\n"
+
+
+def test_track_gives_up_on_a_writer_that_does_not_answer_and_reports_one_that_fails(monkeypatch):
+    script = load("track")
+    monkeypatch.setattr(sys, "executable", "false")
+    assert script.send({}, 5) == "not sent: the writer ended with status 1"
+    monkeypatch.setattr(sys, "executable", "true")
+    assert script.send({}, 5) == "written"
+
+    def never_ends(command, timeout, stdin):
+        raise script.subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(script.subprocess, "run", never_ends)
+    assert script.send({}, 0.5) == "not sent: no answer within track.timeout_s (0.5 s)"

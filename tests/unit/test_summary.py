@@ -1,0 +1,127 @@
+"""The rows of the tables, from a results tree that is made by hand."""
+
+import pytest
+
+from opsft_flow.files import write_json
+from opsft_flow.summary import KEYS, point_rows
+
+SAMPLING = {"problems": "p", "samples": 4, "max_tokens": 200, "temperature": 0.5, "top_p": 1.0, "top_k": 0, "seed": 0}
+
+
+def estimate(value: float) -> dict:
+    return {"value": value, "low": value - 1, "high": value + 1}
+
+
+def metrics(accuracy: float, difference: dict | None = None) -> dict:
+    """A metrics.json whose every number tells where it comes from."""
+    return {
+        "problems": 7,
+        "samples": 4,
+        "accuracy": estimate(accuracy),
+        "truncated": estimate(10),
+        "answered": estimate(11),
+        "area_under_curve": estimate(12),
+        "pass_at_k": {"1": estimate(13), "4": estimate(14)},
+        "maj_at_k": {"4": estimate(15)},
+        "tokens": {
+            key: estimate(20 + i) for i, key in enumerate(("mean", "median", "p90", "mean_right", "mean_wrong"))
+        },
+        "budget_curve": [{"budget": 2, **estimate(30)}, {"budget": 4, **estimate(31)}],
+        "difference": difference,
+    }
+
+
+def statistics(kept: int) -> dict:
+    before = {
+        "accuracy": 0.5,
+        "truncated": 0.25,
+        "tokens_mean": 9.0,
+        "prompts_all_right": 0.1,
+        "prompts_all_wrong": 0.2,
+    }
+    after = {"tokens_mean": 5.0 if kept else None}
+    return {"rollouts": 16, "kept": kept, "kept_share": kept / 16, "before": before, "after": after}
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """One point of two iterations on two benchmarks; the second iteration kept nothing."""
+    for name in ("b", "c"):
+        write_json(tmp_path / f"m/base/eval/{name}/metrics.json", metrics(0.5))
+    trained = {"loss": 0.3, "grad_norm": 2.0, "nll": 1.0, "logprob_gap": 0.01, "logprob_gap_first": 0.001}
+    for i, kept in ((1, 8), (2, 0)):
+        folder = tmp_path / f"m/r/L8/seed3/iter{i}"
+        write_json(folder / "train/filter.json", statistics(kept))
+        manifest = {"metrics": trained if kept else None, "copied": not kept, "updates": 4, "tokens_trained": 40}
+        write_json(folder / "policy.json", manifest)
+        for name in ("b", "c"):
+            against = {"accuracy": estimate(0.1), "tokens_ratio": estimate(0.9)}
+            write_json(folder / f"eval/{name}/metrics.json", metrics(0.5 + i / 10, against))
+    return {
+        "results": str(tmp_path),
+        "base": {"m": ["b", "c"]},
+        "points": [{"model": "m", "recipe": "r", "budget": 8, "seed": 3, "iterations": 2, "benchmarks": ["b", "c"]}],
+        "sampling": {"b": SAMPLING, "c": {**SAMPLING, "max_tokens": 300}},
+    }
+
+
+def test_one_row_for_each_point_iteration_and_benchmark_after_those_of_the_base_model(settings):
+    points, curves = point_rows(settings)
+    keys = [tuple(row[key] for key in KEYS) for row in points]
+    assert keys == [
+        ("m", "base", None, None, 0, "b"),
+        ("m", "base", None, None, 0, "c"),
+        ("m", "r", 8, 3, 1, "b"),
+        ("m", "r", 8, 3, 1, "c"),
+        ("m", "r", 8, 3, 2, "b"),
+        ("m", "r", 8, 3, 2, "c"),
+    ]
+    assert [tuple(row[key] for key in KEYS) for row in curves] == [key for key in keys for _ in range(2)]
+
+
+def test_a_row_holds_the_estimates_the_sampling_and_the_training(settings):
+    row = point_rows(settings)[0][2]
+    assert (row["accuracy"], row["accuracy_low"], row["accuracy_high"]) == (0.6, 0.6 - 1, 1.6)
+    assert (row["accuracy_diff"], row["tokens_ratio"], row["tokens_ratio_high"]) == (0.1, 0.9, 1.9)
+    assert (row["tokens_mean"], row["tokens_low"], row["tokens_median"], row["tokens_mean_wrong"]) == (20, 19, 21, 24)
+    assert (row["truncated"], row["answered"], row["area_under_curve"]) == (10, 11, 12)
+    assert (row["pass_at_1"], row["pass_at_4"], row["maj_at_4_low"]) == (13, 14, 14)
+    assert (row["problems"], row["samples"], row["max_tokens"], row["temperature"]) == (7, 4, 200, 0.5)
+    assert (row["rollouts"], row["kept"], row["kept_share"], row["kept_tokens_mean"]) == (16, 8, 0.5, 5.0)
+    assert (row["train_accuracy"], row["train_truncated"], row["train_tokens_mean"]) == (0.5, 0.25, 9.0)
+    assert (row["copied"], row["updates"], row["tokens_trained"], row["logprob_gap_first"]) == (False, 4, 40, 0.001)
+
+
+def test_each_benchmark_has_its_own_cap(settings):
+    assert [row["max_tokens"] for row in point_rows(settings)[0]] == [200, 300] * 3
+
+
+def test_the_base_model_has_no_difference_and_no_training(settings):
+    row = point_rows(settings)[0][0]
+    assert row["accuracy"] == 0.5
+    assert (row["accuracy_diff"], row["tokens_ratio"], row["tokens_ratio_low"]) == (None, None, None)
+    assert "loss" not in row
+    assert "kept" not in row
+
+
+def test_a_copied_policy_has_no_loss(settings):
+    row = point_rows(settings)[0][4]
+    assert (row["copied"], row["kept"], row["kept_tokens_mean"], row["loss"], row["grad_norm"]) == (
+        True,
+        0,
+        None,
+        None,
+        None,
+    )
+
+
+def test_the_curve_of_a_row(settings):
+    _, curves = point_rows(settings)
+    assert curves[0] == {
+        **dict(zip(KEYS, ("m", "base", None, None, 0, "b"), strict=True)),
+        "tokens": 2,
+        "accuracy": 30,
+        "accuracy_low": 29,
+        "accuracy_high": 31,
+    }
+    assert [entry["tokens"] for entry in curves[:4]] == [2, 4, 2, 4]

@@ -1,0 +1,123 @@
+"""A point's run in Weights & Biases: its identity, and its steps from the results tree."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsft_flow.files import write_json
+from opsft_flow.plan import Plan
+from opsft_flow.points import Point
+from opsft_flow.tracking import flatten, run_identity, steps_of
+from tests.unit.example_config import change, example_config
+
+POINT = Point("m", "r", 12, 0)
+
+
+def identity(**changes) -> dict:
+    """The identity of a point's run under the example configuration with some values changed."""
+    config = example_config()
+    for key, value in changes.items():
+        change(config, key, value)
+    return run_identity("project", POINT, Plan(config).config_of(POINT))
+
+
+def test_an_identity_is_short_readable_and_deterministic():
+    first = identity()
+    assert first == identity()
+    assert re.fullmatch("[0-9a-f]{16}", first.pop("id"))
+    assert first == {"name": "m/r/L12/seed0", "group": "m/r", "tags": ["m", "r", "budget 12", "seed 0"]}
+
+
+def test_the_id_does_not_depend_on_the_order_of_keys():
+    assert run_identity("p", POINT, {"a": 1, "b": 2}) == run_identity("p", POINT, {"b": 2, "a": 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("recipes.r.iterations", 9),
+        ("sweep.0.budgets", [12, 64]),
+        ("sweep.0.seeds", [0, 1]),
+        ("resources.sft.gpu", 1),
+        ("track.mode", "disabled"),
+        ("results", "elsewhere"),
+    ],
+)
+def test_the_same_point_continues_its_run(key, value):
+    assert identity(**{key: value})["id"] == identity()["id"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("recipes.r.sft.lr", 0.5),
+        ("recipes.r.rollouts.samples", 3),
+        ("problems.train.seed", 1),
+        ("problems.easy-set.seed", 1),
+        ("benchmarks.easy.samples", 5),
+        ("models.m.revision", "v2"),
+        ("engine.context", 400),
+        ("verify.timeout_s", 1),
+        ("evaluate.level", 0.9),
+    ],
+)
+def test_a_point_with_other_settings_begins_another_run(key, value):
+    assert identity(**{key: value})["id"] != identity()["id"]
+
+
+def test_another_project_or_point_is_another_run():
+    config = Plan(example_config()).config_of(POINT)
+    ids = {run_identity(project, point, config)["id"] for project in "pq" for point in (POINT, Point("m", "r", 32, 0))}
+    assert len(ids) == 4
+
+
+def test_flatten_names_an_estimate_by_itself_and_leaves_out_what_is_no_number():
+    estimate = {"value": 0.5, "low": 0.4, "high": None}
+    metrics = {"accuracy": estimate, "tokens": {"mean": {"value": 3}}, "rule": "all", "flag": True, "none": None}
+    assert flatten("eval/b", metrics) == {
+        "eval/b/accuracy": 0.5,
+        "eval/b/accuracy/low": 0.4,
+        "eval/b/tokens/mean": 3,
+    }
+
+
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.floats(allow_nan=False), max_size=5))
+def test_flatten_loses_no_number(values):
+    assert flatten("x", values) == {f"x/{key}": number for key, number in values.items()}
+
+
+def metrics_of(accuracy: float, difference: float | None) -> dict:
+    """A small metrics.json."""
+    curve = [{"budget": 1, "value": 0.0, "low": 0.0, "high": 0.0}]
+    against = None if difference is None else {"accuracy": {"value": difference}, "budget_curve": curve}
+    return {"accuracy": {"value": accuracy}, "budget_curve": curve, "reasons": {"wrong": 1}, "difference": against}
+
+
+def test_steps_are_the_base_model_and_then_every_iteration(tmp_path):
+    write_json(tmp_path / "m/base/eval/b/metrics.json", metrics_of(0.5, None))
+    for i, copied in ((1, False), (2, True)):
+        folder = tmp_path / f"{POINT.path}/iter{i}"
+        write_json(folder / "train/filter.json", {"kept": 10 * i, "rule": "all", "after": {"tokens_mean": None}})
+        write_json(folder / "policy.json", {"metrics": None if copied else {"loss": 0.25}, "copied": copied})
+        write_json(folder / "eval/b/metrics.json", metrics_of(0.5 + i / 10, i / 10))
+    assert steps_of(str(tmp_path), POINT, ["b"], 2) == [
+        {"iteration": 0, "eval/b/accuracy": 0.5},
+        {
+            "iteration": 1,
+            "filter/kept": 10,
+            "sft/loss": 0.25,
+            "sft/copied": 0.0,
+            "eval/b/accuracy": 0.6,
+            "eval/b/difference/accuracy": 0.1,
+        },
+        {
+            "iteration": 2,
+            "filter/kept": 20,
+            "sft/copied": 1.0,
+            "eval/b/accuracy": 0.7,
+            "eval/b/difference/accuracy": 0.2,
+        },
+    ]
+    assert len(steps_of(str(tmp_path), POINT, ["b"], 1)) == 2
