@@ -41,7 +41,8 @@ def module_file(module: str) -> pathlib.Path:
 def read_code(file: pathlib.Path) -> tuple[str, list[pathlib.Path]]:
     """The hash of one file's code, and the files of this project that it imports."""
     tree = strip_docstrings(ast.parse(file.read_text(), str(file)))
-    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    # Unparsed code reads the same under every version of Python; a dump of the tree does not.
+    digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
     return digest, imported_files(tree)
 
 
@@ -54,7 +55,7 @@ def strip_docstrings(tree: ast.Module) -> ast.Module:
                 and isinstance(first.value, ast.Constant)
                 and isinstance(first.value.value, str)
             ):
-                node.body = node.body[1:]
+                node.body = node.body[1:] or [ast.Pass()]
     return tree
 
 

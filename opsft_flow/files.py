@@ -40,6 +40,13 @@ def remove(path: pathlib.Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def remove_leftovers(path: pathlib.Path) -> None:
+    """Delete what killed writers of `path` have left beside it. Only for who knows that no other writer lives."""
+    for pattern in (f".{path.name}.*.tmp", f".{path.name}.*.old"):
+        for leftover in path.parent.glob(pattern):
+            remove(leftover)
+
+
 def sync(path: pathlib.Path) -> None:
     """Flush a file, or every file of a folder, to disk."""
     for file in [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]:

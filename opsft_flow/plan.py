@@ -14,6 +14,9 @@ from opsft_flow.places import Place, iteration_folder, parse_place, policy_manif
 from opsft_flow.points import Point, expand_sweep
 from opsft_flow.sources import check_model, check_problems, find_local, fingerprint, problem_path
 
+# Keys of the engine block that only vLLM reads: no reason for another engine to sample again.
+VLLM_KEYS = ("gpu_memory_utilization", "kv_cache_memory_mb", "tensor_parallel", "enforce_eager")
+
 
 def canonical(value: object) -> str:
     """JSON with sorted keys and no spaces: equal settings give equal strings, however they were written down."""
@@ -153,23 +156,28 @@ class Plan:
         )
 
     def check_settings(self) -> str:
-        """Which prompts must leave room in which context: one row for each use of a problem set by a model."""
-        uses = set()
+        """What must fit: the prompts of each problem set into the context of each model that samples it, and the prompts of an
+        iteration into the training problems."""
+        contexts, draws = set(), set()
         for point, benchmarks in self.points.items():
-            context = engine_for(self.config, point.model)["context"]
-            names = [
-                self.recipe(point)["problems"],
-                *(self.config["benchmarks"][name]["problems"] for name in benchmarks),
-            ]
-            uses |= {(point.model, name, context) for name in names}
-        remote = {model: self.config["models"][model]["trust_remote_code"] for model in self.models}
+            context, recipe = engine_for(self.config, point.model)["context"], self.recipe(point)
+            tests = [self.config["benchmarks"][name]["problems"] for name in benchmarks]
+            contexts |= {(point.model, name, context) for name in (recipe["problems"], *tests)}
+            draws.add((recipe["problems"], recipe["rollouts"]["prompts"]))
         return canonical(
-            {"node": "check", "code": code_hash("check"), "uses": sorted(uses), "trust_remote_code": remote}
+            {
+                "node": "check",
+                "code": code_hash("check"),
+                "contexts": sorted(contexts),
+                "draws": sorted(draws),
+                "trust_remote_code": {m: self.config["models"][m]["trust_remote_code"] for m in self.models},
+            }
         )
 
     def generate_settings(self, place: str) -> str:
         parsed = parse_place(place)
-        engine = engine_for(self.config, parsed.model)
+        block = engine_for(self.config, parsed.model)
+        engine = {key: value for key, value in block.items() if block["name"] == "vllm" or key not in VLLM_KEYS}
         remote = self.config["models"][parsed.model]["trust_remote_code"]
         return canonical(
             {

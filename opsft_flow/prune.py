@@ -21,7 +21,8 @@ def droppable(results: str, points: list[dict]) -> list[pathlib.Path]:
     needed, present = set(), []
     for folder in sorted(pathlib.Path(results).glob("*/*/L*/seed*")):
         point = Point.from_path(folder.relative_to(results).as_posix())
-        trained = sorted(int(file.parent.name[4:]) for file in folder.glob("iter*/policy.json"))
+        numbers = [file.parent.name.removeprefix("iter") for file in folder.glob("iter*/policy.json")]
+        trained = sorted(int(number) for number in numbers if number.isdigit())
         for i in trained:
             if i == trained[-1] or is_open(results, point, i, wanted.get(point)):
                 needed |= folders_of(folder / f"iter{i}" / "policy.json")

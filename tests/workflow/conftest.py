@@ -10,7 +10,18 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "config.yaml", "workflow", "opsft", "opsft_flow", "profiles", "envs", "models", "experiments", "tests")
+PARTS = (
+    "Snakefile",
+    "config.yaml",
+    "workflow",
+    "opsft",
+    "opsft_flow",
+    "profiles",
+    "envs",
+    "models",
+    "experiments",
+    "tests",
+)
 
 
 class Checkout:

@@ -33,7 +33,7 @@ def test_an_evaluate_key_runs_the_estimators_only(checkout):
 
 
 def test_an_sft_key_runs_training_and_what_follows(checkout):
-    checkout.change(recipes={"opsft": {"sft": {"lr": 5.0e-4}}})
+    checkout.change(recipes={"opsft": {"sft": {"lr": 3.0e-4}}})
     assert checkout.would_run() == {**AFTER_FILTER, "filter": 2}
 
 

@@ -1,4 +1,6 @@
-"""Look at everything that sampling will need, before anything is sampled: every prompt must leave room in its context.
+"""Look at everything that sampling will need, before anything is sampled.
+
+Every prompt must leave room in its context, and a problem set must have as many problems as an iteration draws.
 
 `--results` is the results folder; the manifests and problem sets in it are this node's inputs.
 """
@@ -20,7 +22,13 @@ def longest_prompt(tokenizer, rows: list[dict]) -> tuple[int, str]:
 def main() -> None:
     with node(__doc__, inputs=("results",), outputs=("checked",)) as job:
         checked, tokenizers = [], {}
-        for model, problems, context in job.settings["uses"]:
+        for problems, prompts in job.settings["draws"]:
+            count = len(read_table(f"{job.results}/{problem_file(problems)}", PROBLEM, ["problem_id"]))
+            if prompts > count:
+                raise ValueError(
+                    f"problem set {problems!r} has {count} problems; an iteration draws {prompts} (rollouts.prompts)"
+                )
+        for model, problems, context in job.settings["contexts"]:
             if model not in tokenizers:
                 checkpoint = checkpoint_of(f"{job.results}/{policy_manifest(model, None, 0)}")
                 remote = job.settings["trust_remote_code"][model]

@@ -7,7 +7,7 @@ import os
 import pathlib
 import shutil
 
-from opsft_flow.files import atomic, read_json, sha256_of, write_json
+from opsft_flow.files import atomic, read_json, remove_leftovers, sha256_of, write_json
 from opsft_flow.node import Node, node
 from opsft_flow.policy import checkpoint_of, describe_folder, locate, optimizer_of
 from opsft_flow.progress import reporter
@@ -79,6 +79,8 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
         / ".scratch"
         / scratch_name(str(job.settings), *map(sha256_of, (job.parent, job.rollouts, job.selected)))
     )
+    for name in ("policy", "trainer"):
+        remove_leftovers(folder / name)
     with job.phase("load"):
         device = "cuda" if block["device"] == "auto" and torch.cuda.is_available() else block["device"]
         model = AutoModelForCausalLM.from_pretrained(

@@ -1,0 +1,176 @@
+"""The shrunk default, end to end: what it leaves behind, and what a killed node does to it."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas
+import pytest
+
+NAMED_COLUMNS = [
+    "model",
+    "recipe",
+    "budget",
+    "seed",
+    "iteration",
+    "benchmark",
+    "problems",
+    "samples",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "tokens_mean",
+    "tokens_low",
+    "tokens_high",
+    "truncated",
+    "accuracy_diff",
+    "accuracy_diff_low",
+    "accuracy_diff_high",
+]
+RESULTS = ("rollouts.parquet", "verdicts.parquet", "selected.parquet", "filter.json", "policy.json", "metrics.json")
+
+
+def hashes(folder, below: str = "results") -> dict[str, str]:
+    """SHA-256 of every result and checkpoint, by path; sidecars say when and where, so they are left out."""
+    root = folder / below
+    files = [p for p in root.rglob("*") if p.is_file() and (p.name in RESULTS or p.suffix == ".safetensors")]
+    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
+
+
+def test_points_table_has_a_row_for_each_point_iteration_and_benchmark(finished):
+    for table in (
+        pandas.read_csv(finished.folder / "results/summary/points.csv"),
+        pandas.read_parquet(finished.folder / "results/summary/points.parquet"),
+    ):
+        assert [column for column in NAMED_COLUMNS if column not in table] == []
+        assert len(table) == 1 + 2 * 2
+        trained = table[table["recipe"] != "base"]
+        keys = sorted(zip(trained["budget"], trained["iteration"], trained["benchmark"], strict=True))
+        assert keys == [(40, 1, "sums"), (40, 2, "sums"), (80, 1, "sums"), (80, 2, "sums")]
+        assert trained["accuracy_diff"].notna().all()
+        assert ((table["accuracy_low"] <= table["accuracy"]) & (table["accuracy"] <= table["accuracy_high"])).all()
+        assert ((trained["kept_share"] > 0) & (trained["kept_share"] <= 1)).all()
+
+
+def test_training_makes_responses_shorter(finished):
+    table = pandas.read_csv(finished.folder / "results/summary/points.csv")
+    base = table[table["recipe"] == "base"]["tokens_mean"].item()
+    tight = table[(table["budget"] == 40) & (table["iteration"] == 2)]["tokens_mean"].item()
+    assert tight < base
+
+
+def test_the_summary_agrees_with_the_verdicts(finished):
+    """The accuracy and the mean length of a row, counted again from the rollouts and verdicts themselves."""
+    place = finished.folder / "results/toy/opsft/L40/seed0/iter2/eval/sums"
+    rollouts, verdicts = (pandas.read_parquet(place / f"{name}.parquet") for name in ("rollouts", "verdicts"))
+    merged = rollouts.merge(verdicts, on=["problem_id", "sample"], validate="one_to_one")
+    table = pandas.read_csv(finished.folder / "results/summary/points.csv")
+    row = table[(table["budget"] == 40) & (table["iteration"] == 2)].iloc[0]
+    assert row["accuracy"] == pytest.approx((merged["correct"] & (merged["finish_reason"] == "stop")).mean())
+    assert row["tokens_mean"] == pytest.approx(merged["tokens"].mean())
+    assert (merged["tokens"] == merged["response_ids"].map(len)).all()
+
+
+def test_every_result_has_a_sidecar_with_its_settings(finished):
+    results = finished.folder / "results"
+    for name in ("toy/base/policy", "toy/base/eval/sums/rollouts", "problems/sums-train", "summary/points"):
+        assert (results / f"{name}.run.json").exists()
+    for name in ("train/rollouts", "train/verdicts", "train/filter", "policy", "eval/sums/metrics"):
+        sidecar = json.loads((results / f"toy/opsft/L40/seed0/iter1/{name}.run.json").read_text())
+        assert sidecar["settings"]["code"]
+        assert sidecar["run"]["seconds"] >= 0
+    assert (
+        json.loads((results / "toy/opsft/L40/seed0/iter2/policy.json").read_text())["settings"]["sft"]["updates"] == 2
+    )
+
+
+def test_figures_are_drawn_as_svg_and_png(finished):
+    for name in ("pareto", "budget_curves", "iterations"):
+        assert "<svg" in (finished.folder / f"results/summary/{name}.svg").read_text()[:1000]
+        assert (finished.folder / f"results/summary/{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_report_holds_every_figure_with_its_caption(finished, tmp_path):
+    finished.run("--report", str(tmp_path / "report.html"))
+    html = (tmp_path / "report.html").read_text()
+    for name in ("pareto.svg", "budget_curves.svg", "iterations.svg", "points.csv"):
+        assert name in html
+    assert "bootstrap" in html
+
+
+def test_every_point_is_one_offline_run_with_a_step_for_each_iteration(finished):
+    ids = set()
+    for budget in (40, 80):
+        point = finished.folder / f"results/toy/opsft/L{budget}/seed0"
+        tracked = json.loads((point / "iter2/tracked.json").read_text())
+        assert tracked["status"] == "written"
+        runs = list((point / "wandb").glob(f"offline-run-*-{tracked['id']}"))
+        assert len(runs) == 1
+        ids.add(tracked["id"])
+        history = read_history(runs[0])
+        assert [step["iteration"] for step in history] == [0, 1, 2]
+        assert {"filter/kept_share", "sft/loss", "eval/sums/accuracy", "eval/sums/difference/accuracy"} <= set(
+            history[2]
+        )
+    assert len(ids) == 2
+
+
+def read_history(run) -> list[dict]:
+    """The logged steps of an offline run."""
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    store = DataStore()
+    store.open_for_scan(str(next(run.glob("*.wandb"))))
+    steps = []
+    while (data := store.scan_data()) is not None:
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        if record.WhichOneof("record_type") == "history":
+            items = record.history.item
+            steps.append({item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items})
+    return steps
+
+
+def test_a_server_that_cannot_be_reached_fails_nothing(checkout, monkeypatch):
+    """Online, each iteration has a tracking node of its own; none of them gets through, and all end well."""
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    checkout.change(track={"mode": "online", "timeout_s": 8})
+    assert checkout.would_run() == {"track": 4}
+    checkout.run("--cores", "2")
+    tracked = json.loads((checkout.folder / "results/toy/opsft/L40/seed0/iter2/tracked.json").read_text())
+    assert tracked["status"].startswith("not sent")
+
+
+def test_a_sweep_that_is_run_again_gives_the_same_bytes(finished, checkout):
+    expected = hashes(finished.folder)
+    assert len(expected) > 30
+    checkout.run("--cores", "2", "--forcerun", "sft", "filter", "--until", "evaluate")
+    assert hashes(checkout.folder) == expected
+
+
+def test_a_sweep_that_was_killed_goes_on_to_the_same_bytes(finished, checkout):
+    """Everything is killed while policy 1 of a point is being trained; the second run ends as the first would have."""
+    expected = hashes(finished.folder)
+    for file in (checkout.folder / "results/toy/opsft/L40/seed0").glob("iter*/policy.json"):
+        file.unlink()
+    command = [sys.executable, "-m", "snakemake", "--configfile", str(checkout.overlay), "--cores", "1"]
+    process = subprocess.Popen(
+        command, cwd=checkout.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    scratch = checkout.folder / "results/toy/opsft/L40/seed0/.scratch"
+    deadline = time.monotonic() + 120
+    while not list(scratch.glob("*/state")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(scratch.glob("*")), "the training node never began"
+    checkout.run("--unlock")
+    checkout.run("--cores", "2")
+    assert hashes(checkout.folder) == expected
+    assert not list(scratch.glob("*"))

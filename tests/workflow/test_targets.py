@@ -1,0 +1,50 @@
+"""The targets that are called by name."""
+
+import yaml
+
+
+def test_plan_lists_the_points_and_runs_nothing(checkout):
+    done = checkout.run("--cores", "1", "plan")
+    assert "toy/opsft/L40/seed0: 2 of 2 iterations trained; measured on sums" in done.stdout
+    assert "2 points, 31 nodes" in done.stdout
+    assert checkout.would_run() == {}
+
+
+def test_dump_config_prints_a_configuration_that_runs_nothing_again(checkout):
+    done = checkout.run("--cores", "1", "dump_config")
+    text = done.stdout[done.stdout.index("models:") :] if "models:" in done.stdout else done.stdout
+    dumped = yaml.safe_load((checkout.folder / "logs/dump_config.log").read_text())
+    assert dumped["recipes"]["opsft"]["sft"]["normaliser"] == "seq-mean-token-sum-norm"
+    assert "normaliser" in text
+    checkout.overlay.write_text(yaml.safe_dump(dumped))
+    assert checkout.would_run() == {}
+
+
+def test_prune_keeps_the_last_policy_of_each_point_and_reruns_nothing(checkout):
+    done = checkout.run("--cores", "1", "prune")
+    assert "MB freed" in done.stdout
+    for budget in (40, 80):
+        point = checkout.folder / f"results/toy/opsft/L{budget}/seed0"
+        assert not (point / "iter1/policy").exists()
+        assert not (point / "iter1/trainer").exists()
+        assert (point / "iter2/policy/model.safetensors").exists()
+        assert (point / "iter2/trainer/optimizer.safetensors").exists()
+    assert checkout.would_run() == {}
+
+
+def test_a_pruned_sweep_grows_by_an_iteration(checkout):
+    checkout.run("--cores", "1", "prune")
+    checkout.change(
+        recipes={"opsft": {"iterations": 3}},
+        sweep=[{**yaml.safe_load(checkout.overlay.read_text())["sweep"][0], "budgets": [80]}],
+    )
+    checkout.run("--cores", "2")
+    assert (checkout.folder / "results/toy/opsft/L80/seed0/iter3/policy/model.safetensors").exists()
+
+
+def test_a_policy_that_was_pruned_is_named_when_it_is_needed_again(checkout):
+    checkout.run("--cores", "1", "prune")
+    checkout.change(benchmarks={"sums": {"temperature": 0.0}})
+    done = checkout.run("--cores", "2", check=False)
+    assert done.returncode != 0
+    assert "the weights were pruned or moved" in done.stdout + done.stderr
