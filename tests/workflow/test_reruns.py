@@ -116,7 +116,7 @@ def test_a_fresh_clone_with_old_results_runs_nothing(finished, tmp_path):
     shutil.copytree(finished.folder / "results", clone.folder / "results", symlinks=True)
     copy_workflow(clone.folder)
     assert clone.would_run() == {}
-    shutil.copytree(finished.folder / ".snakemake", clone.folder / ".snakemake")
+    shutil.copytree(finished.folder / ".snakemake", clone.folder / ".snakemake", dirs_exist_ok=True)
     assert clone.would_run() == {}
 
 

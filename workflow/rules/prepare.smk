@@ -46,7 +46,7 @@ rule check:
     conda:
         "../../envs/torch.yaml"
     params:
-        settings=PLAN.check_settings(),
+        settings=lambda wildcards: PLAN.check_settings(),
     message:
         "check that every prompt fits its context"
     shell:

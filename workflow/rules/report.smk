@@ -19,7 +19,7 @@ rule summary:
     conda:
         "../../envs/cpu.yaml"
     params:
-        settings=PLAN.summary_settings(),
+        settings=lambda wildcards: PLAN.summary_settings(),
     message:
         "tabulate the sweep"
     shell:
@@ -58,7 +58,7 @@ rule figures:
     conda:
         "../../envs/cpu.yaml"
     params:
-        settings=PLAN.figure_settings(),
+        settings=lambda wildcards: PLAN.figure_settings(),
     message:
         "draw the figures"
     shell:

@@ -7,7 +7,7 @@ rule plan:
     conda:
         "../../envs/cpu.yaml"
     params:
-        settings=PLAN.summary_settings(),
+        settings=lambda wildcards: PLAN.summary_settings(),
     message:
         "the points of the sweep, and how far each has come"
     shell:
@@ -20,7 +20,7 @@ rule dump_config:
     conda:
         "../../envs/cpu.yaml"
     params:
-        settings=canonical(PLAN.config),
+        settings=lambda wildcards: canonical(PLAN.config),
     message:
         "the configuration with every default filled in"
     shell:
@@ -33,7 +33,7 @@ rule prune:
     conda:
         "../../envs/cpu.yaml"
     params:
-        settings=PLAN.summary_settings(),
+        settings=lambda wildcards: PLAN.summary_settings(),
     message:
         "drop the weights that no open point needs"
     shell:
