@@ -96,11 +96,13 @@ def read_hub(
 def read_rows(
     rows: Iterable[dict], found: list[str], columns: dict, answer_pattern: str | None, where: str
 ) -> list[Problem]:
-    """Rows as problems; `columns` maps question, answer, id and level to the names they have in `rows`.
+    """Rows as problems; `columns` maps question, answer, id and level to the names they have in `rows` (see `value_of`).
 
     Raises ValueError for a missing column, for rows without an answer, and for rows that `answer_pattern` does not match.
     """
-    missing = [f"{key} ({name!r})" for key, name in columns.items() if name is not None and name not in found]
+    missing = [
+        f"{key} ({name!r})" for key, name in columns.items() if name and not {name, name.split(".")[0]} & {*found}
+    ]
     if missing:
         raise ValueError(f"{where}: no column for {', '.join(missing)}; the columns are {', '.join(map(str, found))}")
     problems, unanswered, unmatched = [], [], []
@@ -121,8 +123,18 @@ def read_rows(
 
 
 def value_of(row: dict, column: str | None) -> str | None:
-    """A value as text; None where there is no such column, or nothing in it."""
-    value = row.get(column)
+    """A value as text; None where there is no such column, or nothing in it.
+
+    Dots lead into nested values: `reward_model.ground_truth` is a key of a dict, `prompt.0.content` one of the first of a list.
+    """
+    value: object = row
+    for part in [column] if column in row or column is None else column.split("."):
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.lstrip("-").isdigit() and -len(value) <= int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
     return None if value is None else str(value)
 
 
@@ -134,12 +146,8 @@ def extract_answer(text: str, pattern: str | None) -> str | None:
     return answers[-1].strip() if answers else None
 
 
-def check_problems(problems: list[Problem], check_gold: Callable[[str], None], name: str) -> None:
-    """Refuse what would cost GPU time for nothing.
-
-    Raises ValueError for an empty set, a repeated id, an empty question, or an answer that the verifier cannot parse;
-    the message names the problems.
-    """
+def check_problems(problems: list[Problem], name: str) -> None:
+    """Refuse an empty set, a repeated id and an empty question. Raises ValueError that names the problems."""
     if not problems:
         raise ValueError(f"problem set {name!r} is empty")
     counts = collections.Counter(problem.id for problem in problems)
@@ -149,17 +157,20 @@ def check_problems(problems: list[Problem], check_gold: Callable[[str], None], n
     blank = [problem.id for problem in problems if not problem.question.strip()]
     if blank:
         raise ValueError(f"problem set {name!r}: empty question in {some_of(blank, 'problem')}")
+
+
+def check_answers(problems: list[Problem], check_gold: Callable[[str], None], name: str) -> None:
+    """Refuse reference answers that the verifier cannot parse. Raises ValueError that names the problems."""
     unusable = []
     for problem in problems:
         try:
             check_gold(problem.answer)
         except ValueError:
-            unusable.append(problem.id)
+            unusable.append(problem)
     if unusable:
-        first = next(problem.answer for problem in problems if problem.id == unusable[0])
         raise ValueError(
-            f"problem set {name!r}: the verifier cannot parse the answer of {some_of(unusable, 'problem')} "
-            f"(the first is {first!r})"
+            f"problem set {name!r}: the verifier cannot parse the answer of "
+            f"{some_of([problem.id for problem in unusable], 'problem')} (the first is {unusable[0].answer!r})"
         )
 
 

@@ -191,7 +191,7 @@ def summarise(log: list[dict]) -> dict:
     """What was measured over all updates of the batch.
 
     `logprob_gap`: mean over kept responses of |log pi_train(o) - log pi_engine(o)| / |o|, in nats a token, when each was
-    trained on; `logprob_gap_first`: over the first update alone, where the two should be the same policy.
+    trained on: a lower bound on the mean gap of a token, since gaps of opposite signs cancel within a response; `logprob_gap_first`: over the first update alone, where the two should be the same policy.
     """
     kept = sum(entry["kept"] for entry in log)
     return {

@@ -40,23 +40,24 @@ def module_file(module: str) -> pathlib.Path:
 @functools.cache
 def read_code(file: pathlib.Path) -> tuple[str, list[pathlib.Path]]:
     """The hash of one file's code, and the files of this project that it imports."""
-    tree = strip_docstrings(ast.parse(file.read_text(), str(file)))
+    tree = StripStrings().visit(ast.parse(file.read_text(), str(file)))
     # Unparsed code reads the same under every version of Python; a dump of the tree does not.
     digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
     return digest, imported_files(tree)
 
 
-def strip_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-    return tree
+class StripStrings(ast.NodeTransformer):
+    """Drop every statement that is only a string: docstrings, of modules, classes, functions and attributes."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_string else node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if getattr(node, "body", None) == [] and not isinstance(node, ast.Module):
+            node.body = [ast.Pass()]
+        return node
 
 
 def imported_files(tree: ast.Module) -> list[pathlib.Path]:

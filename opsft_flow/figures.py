@@ -195,7 +195,7 @@ def _pareto_panel(axes: Axes, panel: pd.DataFrame, look: Look) -> None:
 
 def _sample_size(panel: pd.DataFrame) -> str:
     problems, samples = panel[["problems", "samples"]].iloc[0]
-    return f"{problems:,.0f} problems \N{MULTIPLICATION SIGN} {samples:.0f} samples, 95% intervals"
+    return f"{problems:,.0f} problems \N{MULTIPLICATION SIGN} {samples:.0f} samples, bootstrap intervals"
 
 
 def _budget_curves_panel(axes: Axes, panel: pd.DataFrame, look: Look) -> None:
@@ -263,7 +263,7 @@ def _fading_line(axes: Axes, rows: pd.DataFrame, color: object) -> None:
 
 
 def _mark(axes: Axes, row: pd.Series, marker: str, size: float, color: object) -> None:
-    """A large marker with its 95% intervals as a cross; an interval that is NaN is not drawn."""
+    """A large marker with its intervals as a cross; an interval that is NaN is not drawn."""
     x, y = row["tokens_mean"], row["accuracy"]
     axes.plot([row["tokens_low"], row["tokens_high"]], [y, y], color=color, linewidth=1.6, zorder=4)
     axes.plot([x, x], [row["accuracy_low"], row["accuracy_high"]], color=color, linewidth=1.6, zorder=4)

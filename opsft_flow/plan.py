@@ -17,6 +17,9 @@ from opsft_flow.sources import check_model, check_problems, find_local, fingerpr
 # Keys of the engine block that only vLLM reads: no reason for another engine to sample again.
 VLLM_KEYS = ("gpu_memory_utilization", "kv_cache_memory_mb", "tensor_parallel", "enforce_eager")
 
+# Keys of the sft block that change no result: no reason to train again.
+UNTRACKED_SFT_KEYS = ("checkpoint_every", "give_up_after")
+
 
 def canonical(value: object) -> str:
     """JSON with sorted keys and no spaces: equal settings give equal strings, however they were written down."""
@@ -106,11 +109,6 @@ class Plan:
         base = [self.path(f"{place}/metrics.json") for place in self.base_places()]
         return base + [file for point in self.points for file in self.measurements(point)]
 
-    def prepared(self) -> list[str]:
-        """All problem sets and base models of the sweep."""
-        problems = [self.path(problem_file(name)) for name in self.problem_sets()]
-        return problems + [self.path(policy_manifest(model, None, 0)) for model in self.models]
-
     def tracked_iterations(self, point: Point) -> list[int]:
         """The iterations after which the point's run is brought up to date: each when online, else the last."""
         every = list(self.iterations(point))
@@ -130,7 +128,7 @@ class Plan:
     def problem_settings(self, name: str) -> str:
         block = self.config["problems"][name]
         local = None if block["source"].startswith("builtin:") else problem_path(block["source"], block["split"])
-        modules = [f"opsft.verify.{block['verifier']}"]
+        modules = []
         if block["source"].startswith("builtin:"):
             modules.append(f"opsft.tasks.{block['source'].removeprefix('builtin:')}")
         return canonical(
@@ -138,7 +136,8 @@ class Plan:
                 "node": "problems",
                 "code": code_hash("problems", tuple(modules)),
                 "name": name,
-                "problems": block,
+                # Another verifier grades again; it asks no other question, so it samples nothing again.
+                "problems": {key: value for key, value in block.items() if key != "verifier"},
                 "fingerprint": fingerprint(local) if local else None,
             }
         )
@@ -156,21 +155,34 @@ class Plan:
         )
 
     def check_settings(self) -> str:
-        """What must fit: the prompts of each problem set into the context of each model that samples it, and the prompts of an
-        iteration into the training problems."""
-        contexts, draws = set(), set()
+        """Everything that is looked at before the sweep runs: its problem sets and models, and what must fit what.
+
+        `uses` has a row (model, problem set, cap on the response, context) for each use of a problem set by a model; `draws` says
+        how many problems an iteration takes from a set at once.
+        """
+        uses, draws = set(), {}
         for point, benchmarks in self.points.items():
             context, recipe = engine_for(self.config, point.model)["context"], self.recipe(point)
-            tests = [self.config["benchmarks"][name]["problems"] for name in benchmarks]
-            contexts |= {(point.model, name, context) for name in (recipe["problems"], *tests)}
-            draws.add((recipe["problems"], recipe["rollouts"]["prompts"]))
+            uses.add((point.model, recipe["problems"], point.budget, context))
+            for name in benchmarks:
+                block = self.config["benchmarks"][name]
+                uses.add((point.model, block["problems"], block["max_tokens"], context))
+            draws[recipe["problems"]] = max(draws.get(recipe["problems"], 0), recipe["rollouts"]["prompts"])
+        blocks = {name: self.config["problems"][name] for name in self.problem_sets()}
+        local = {
+            name: None if block["source"].startswith("builtin:") else problem_path(block["source"], block["split"])
+            for name, block in blocks.items()
+        }
+        verifiers = tuple(sorted({f"opsft.verify.{block['verifier']}" for block in blocks.values()}))
         return canonical(
             {
                 "node": "check",
-                "code": code_hash("check"),
-                "contexts": sorted(contexts),
-                "draws": sorted(draws),
-                "trust_remote_code": {m: self.config["models"][m]["trust_remote_code"] for m in self.models},
+                "code": code_hash("check", verifiers),
+                "problems": blocks,
+                "models": {name: self.config["models"][name] for name in self.models},
+                "fingerprints": {name: fingerprint(path) for name, path in local.items() if path},
+                "uses": sorted(uses),
+                "draws": draws,
             }
         )
 
@@ -231,10 +243,17 @@ class Plan:
                 "code": code_hash("sft"),
                 "point": vars(parsed),
                 "iteration": iteration,
-                "sft": self.recipe(parsed)["sft"],
+                "sft": {
+                    key: value for key, value in self.recipe(parsed)["sft"].items() if key not in UNTRACKED_SFT_KEYS
+                },
                 "trust_remote_code": self.config["models"][parsed.model]["trust_remote_code"],
             }
         )
+
+    def sft_limits(self, point: str) -> str:
+        """The keys of sft that decide when a node saves or gives up, and nothing of what it computes."""
+        block = self.recipe(Point.from_path(point))["sft"]
+        return canonical({key: block[key] for key in UNTRACKED_SFT_KEYS})
 
     def evaluate_settings(self, place: str) -> str:
         benchmark = parse_place(place).benchmark
@@ -264,8 +283,9 @@ class Plan:
         )
 
     def config_of(self, point: Point) -> dict:
-        """All that made a point, its number of iterations aside: the configuration of its run."""
+        """All that makes a point, code and weights included, its number of iterations aside: the configuration of its run."""
         recipe = {key: value for key, value in self.recipe(point).items() if key != "iterations"}
+        recipe["sft"] = {key: value for key, value in recipe["sft"].items() if key not in UNTRACKED_SFT_KEYS}
         sets = [recipe["problems"], *(self.config["benchmarks"][name]["problems"] for name in self.points[point])]
         return {
             "point": vars(point),
@@ -276,11 +296,31 @@ class Plan:
             "engine": engine_for(self.config, point.model),
             "verify": self.config["verify"],
             "evaluate": self.config["evaluate"],
+            "made_with": self.made_with(point),
         }
+
+    def made_with(self, point: Point) -> dict:
+        """The code of every kind of node of a point, and the fingerprint of its base model."""
+        first = iteration_folder(point, 1)
+        settings = {
+            "base": self.base_settings(point.model),
+            "generate": self.generate_settings(f"{first}/train"),
+            "verify": self.verify_settings(f"{first}/train"),
+            "filter": self.filter_settings(point.path, 1),
+            "sft": self.sft_settings(point.path, 1),
+        }
+        parsed = {node: json.loads(text) for node, text in settings.items()}
+        return {"weights": parsed["base"]["fingerprint"], "code": {node: part["code"] for node, part in parsed.items()}}
 
     def summary_settings(self) -> str:
         points = [
-            {**vars(point), "iterations": self.recipe(point)["iterations"], "benchmarks": list(names)}
+            {
+                **vars(point),
+                "iterations": self.recipe(point)["iterations"],
+                "benchmarks": list(names),
+                "train_temperature": self.recipe(point)["rollouts"]["temperature"],
+                "updates_per_batch": self.recipe(point)["sft"]["updates"] * self.recipe(point)["sft"]["epochs"],
+            }
             for point, names in self.points.items()
         ]
         return canonical(

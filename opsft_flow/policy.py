@@ -12,12 +12,11 @@ from opsft_flow.files import read_json, sha256_of
 from opsft_flow.sources import find_local
 
 WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.py"]
-IGNORED = (".gguf", ".bin", ".pt", ".pth", ".msgpack", ".h5", ".onnx", ".md")
 
 
 def describe_folder(folder: pathlib.Path) -> dict[str, dict]:
-    """Size and SHA-256 of every file of a checkpoint, by name; other formats of the same weights are left out."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.endswith(IGNORED) and p.name[0] != ".")
+    """Size and SHA-256 of every file of a checkpoint, by name; what is not `WANTED` is no part of it."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and any(map(p.match, WANTED)))
     return {p.name: {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in files}
 
 

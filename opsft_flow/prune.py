@@ -7,6 +7,7 @@ from opsft_flow.files import read_json
 from opsft_flow.places import Place, iteration_folder
 from opsft_flow.points import Point
 from opsft_flow.policy import locate
+from opsft_flow.scratch import is_held
 
 WEIGHT_FOLDERS = ("policy", "trainer")
 
@@ -28,6 +29,20 @@ def droppable(results: str, points: list[dict]) -> list[pathlib.Path]:
                 needed |= folders_of(folder / f"iter{i}" / "policy.json")
         present += [p for name in WEIGHT_FOLDERS for p in folder.glob(f"iter*/{name}")]
     return sorted(p for p in present if p.resolve() not in needed)
+
+
+def abandoned_scratch(results: str, points: list[dict]) -> list[pathlib.Path]:
+    """What killed trainings have left in points that have all their iterations, or that the configuration does not name.
+
+    In a point that still has to train, a scratch folder may be what its next run goes on from.
+    """
+    last = {Point(p["model"], p["recipe"], p["budget"], p["seed"]): p["iterations"] for p in points}
+    training = {
+        point for point, i in last.items() if not os.path.exists(f"{results}/{iteration_folder(point, i)}/policy.json")
+    }
+    folders = [f for f in sorted(pathlib.Path(results).glob("*/*/L*/seed*/.scratch/*")) if f.is_dir()]
+    ended = [f for f in folders if Point.from_path(f.parents[1].relative_to(results).as_posix()) not in training]
+    return [f for f in ended if not is_held(f)]
 
 
 def is_open(results: str, point: Point, iteration: int, block: dict | None) -> bool:

@@ -13,7 +13,7 @@ import shutil
 import time
 from typing import TextIO
 
-from opsft_flow.files import atomic, read_json, write_json
+from opsft_flow.files import atomic, read_json, remove_leftovers, write_json
 
 
 class Scratch:
@@ -39,6 +39,11 @@ class Scratch:
         from safetensors.torch import load_file
 
         state = self.folder / "state"
+        # A kill between the two renames of a save leaves the state before it under another name.
+        for previous in self.folder.glob(".state.*.old"):
+            if not state.exists():
+                previous.rename(state)
+        remove_leftovers(state)
         if not state.exists():
             return None
         optimizer = load_file(state / "optimizer.safetensors")
@@ -71,6 +76,14 @@ def lock(folder: pathlib.Path) -> TextIO | None:
         pass
     handle.close()
     return None
+
+
+def is_held(folder: pathlib.Path) -> bool:
+    """True where a living process works in `folder`."""
+    handle = lock(folder)
+    if handle is not None:
+        handle.close()
+    return handle is None
 
 
 def scratch_name(*parts: str) -> str:

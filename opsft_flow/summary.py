@@ -28,7 +28,8 @@ def point_rows(settings: dict) -> tuple[list[dict], list[dict]]:
     for block in settings["points"]:
         point = Point(block["model"], block["recipe"], block["budget"], block["seed"])
         for i in range(1, block["iterations"] + 1):
-            training = training_columns(f"{results}/{iteration_folder(point, i)}")
+            chosen = {key: block[key] for key in ("train_temperature", "updates_per_batch")}
+            training = {**training_columns(f"{results}/{iteration_folder(point, i)}"), **chosen}
             for name in block["benchmarks"]:
                 keys = dict(zip(KEYS, (point.model, point.recipe, point.budget, point.seed, i, name), strict=True))
                 add(keys, Place(point.model, point, i, name), training)

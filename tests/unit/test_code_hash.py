@@ -25,7 +25,7 @@ NAMED = [
     ("generate", "opsft.engines.transformers"),
     ("generate", "opsft.engines.vllm"),
     ("verify", "opsft.verify.integer"),
-    ("problems", "opsft.verify.exact"),
+    ("check", "opsft.verify.exact"),
     ("problems", "opsft.tasks.arithmetic"),
     ("filter", "opsft.selection.shortest_k"),
 ]
@@ -86,6 +86,16 @@ def test_a_docstring_added_or_removed_does_not_count(checkout, changed_by):
     script = checkout / "workflow" / "scripts" / "filter.py"
     with_one = script.read_text().replace("def main() -> None:\n", 'def main() -> None:\n    """All of it."""\n')
     assert changed_by(script, with_one) == set()
+
+
+def test_a_docstring_of_an_attribute_or_of_a_protocol_s_method_does_not_count(checkout, changed_by):
+    file = checkout / "opsft" / "sft.py"
+    text = file.read_text()
+    assert text.count("    lr: float\n") == text.count('"""The last (progress') == 1
+    told = text.replace("    lr: float\n", '    lr: float\n    """Learning rate after the warm-up."""\n')
+    reworded = told.replace('"""The last (progress', '"""Latest (progress')
+    assert changed_by(file, reworded + '\nEXTRA = """A text that is given a name is code."""\n') == {("sft",)}
+    assert changed_by(file, reworded) == set()
 
 
 def test_a_text_that_is_no_docstring_counts(checkout, changed_by):

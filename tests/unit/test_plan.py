@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsft_flow import plan as subject
+from opsft_flow.code_hash import code_hash
 from opsft_flow.errors import ConfigError
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
@@ -43,45 +45,56 @@ def all_settings(config: dict) -> dict[str, str]:
     }
 
 
+def differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """The nodes of both sweeps whose settings are not the same."""
+    return {name for name in before.keys() & after.keys() if before[name] != after[name]}
+
+
 CHANGES = [
     ("recipes.r.sft.lr", 0.5, ["sft *", "track *"]),
+    ("recipes.r.sft.optimizer_state", "reset", ["sft *", "track *"]),
+    ("recipes.r.sft.updates", 2, ["sft *", "summary", "track *"]),
+    ("recipes.r.sft.epochs", 2, ["sft *", "summary", "track *"]),
+    ("recipes.r.sft.give_up_after", 7, []),
+    ("recipes.r.sft.checkpoint_every", 7, []),
     ("recipes.r.filter.rule", "correct", ["filter *", "track *"]),
     ("recipes.r.filter.k", 3, ["filter *", "track *"]),
+    ("recipes.r.rollouts.prompts", 5, ["check", "generate */train", "track *"]),
     ("recipes.r.rollouts.samples", 5, ["generate */train", "track *"]),
-    ("recipes.r.rollouts.temperature", 0.5, ["generate */train", "track *"]),
+    ("recipes.r.rollouts.temperature", 0.5, ["generate */train", "summary", "track *"]),
     ("recipes.r.iterations", 3, ["summary"]),
     ("engine.max_sequences", 7, ["generate *", "track *"]),
     ("engine.name", "vllm", ["generate *", "track *"]),
     ("engine.context", 301, ["generate *", "check", "track *"]),
-    ("models.m.engine.max_sequences", 7, ["generate *", "track *"]),
-    ("models.m.revision", "v2", ["base m", "track *"]),
+    ("engine.gpu_memory_utilization", 0.5, ["track *"]),
+    ("models.m.engine.max_sequences", 7, ["check", "generate *", "track *"]),
+    ("models.m.revision", "v2", ["base m", "check", "track *"]),
     ("models.m.trust_remote_code", True, ["base m", "check", "generate *", "sft *", "track *"]),
-    ("problems.train.seed", 1, ["problems train", "track *"]),
-    ("problems.train.verifier", "exact", ["problems train", "verify */train", "track *"]),
-    ("problems.easy-set.template", "Add: {question}", ["problems easy-set", "track *"]),
-    ("problems.easy-set.verifier", "exact", ["problems easy-set", "verify */eval/easy", "track *"]),
+    ("problems.train.seed", 1, ["check", "problems train", "track *"]),
+    ("problems.train.verifier", "exact", ["check", "verify */train", "track *"]),
+    ("problems.easy-set.template", "Add: {question}", ["check", "problems easy-set", "track *"]),
+    ("problems.easy-set.verifier", "exact", ["check", "verify */eval/easy", "track *"]),
     ("benchmarks.easy.temperature", 0.5, ["generate */eval/easy", "summary", "track *"]),
     ("benchmarks.easy.samples", 5, ["generate */eval/easy", "summary", "track *"]),
-    ("benchmarks.easy.max_tokens", 99, ["generate */eval/easy", "evaluate */eval/easy", "summary", "track *"]),
+    ("benchmarks.easy.max_tokens", 99, ["check", "generate */eval/easy", "evaluate */eval/easy", "summary", "track *"]),
     ("verify.timeout_s", 1, ["verify *", "track *"]),
     ("evaluate.level", 0.9, ["evaluate *", "track *"]),
     ("track.mode", "online", ["track *"]),
     ("results", "elsewhere", ["track *", "summary"]),
     ("resources.sft.gpu", 1, []),
-    ("sweep.0.budgets", [12, 32, 64], ["summary"]),
+    ("sweep.0.budgets", [12, 32, 64], ["check", "summary"]),
     ("sweep.0.seeds", [0, 1], ["summary"]),
-    ("sweep.0.budgets", [12], ["summary"]),
+    ("sweep.0.budgets", [12], ["check", "summary"]),
     ("models.unused", {"source": "owner/other"}, []),
 ]
 
 
 @pytest.mark.parametrize(("key", "value", "expected"), CHANGES, ids=[f"{key}={value}" for key, value, _ in CHANGES])
 def test_a_change_reaches_the_nodes_that_use_it_and_no_others(key, value, expected, original):
-    before, after = original, all_settings(change(example_config(), key, value))
-    common = before.keys() & after.keys()
-    changed = {name for name in common if before[name] != after[name]}
-    assert changed == {name for name in common if any(fnmatch.fnmatchcase(name, pattern) for pattern in expected)}
-    assert len(changed) >= len(expected)
+    after = all_settings(change(example_config(), key, value))
+    matched = [fnmatch.filter(original.keys() & after.keys(), pattern) for pattern in expected]
+    assert all(matched)
+    assert differing(original, after) == set(itertools.chain.from_iterable(matched))
 
 
 def test_settings_do_not_depend_on_how_the_configuration_is_written_down():
@@ -139,10 +152,6 @@ def test_what_the_nodes_read():
     assert plan.base_place("m/base/eval/easy") is None
     assert plan.base_place(f"{A.path}/iter2/eval/easy") == "m/base/eval/easy"
     assert plan.base_metrics(A.path) == [f"results/m/base/eval/{name}/metrics.json" for name in ("easy", "hard")]
-    assert plan.prepared() == [
-        *(f"results/problems/{name}.parquet" for name in ("train", "easy-set", "hard-set")),
-        "results/m/base/policy.json",
-    ]
 
 
 def test_the_base_model_is_measured_once_for_the_whole_sweep():
@@ -181,11 +190,139 @@ def test_an_unknown_built_in_task_and_a_missing_model_are_refused():
         Plan(change(example_config(), "models.m.source", "./nowhere"))
 
 
-def test_replaced_weights_change_the_settings_of_the_base_model_alone(tmp_path):
+def test_replaced_weights_change_the_settings_of_the_base_model_and_of_its_runs(tmp_path):
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         (tmp_path / name).write_text("1")
     config = change(example_config(), "models.m.source", str(tmp_path))
     before = all_settings(config)
     (tmp_path / "model.safetensors").write_text("2")
-    after = all_settings(config)
-    assert {name for name in before if before[name] != after[name]} == {"base m"}
+    runs = {f"track {point.path}/iter{i}" for point in (A, B) for i in (1, 2)}
+    assert differing(before, all_settings(config)) == {"base m", *runs}
+
+
+def test_replaced_problems_change_the_settings_of_their_set_and_of_the_check(tmp_path):
+    file = tmp_path / "sums.jsonl"
+    file.write_text('{"question": "1 + 1", "answer": "2"}\n')
+    config = change(example_config(), "problems.easy-set", {"source": str(file), "verifier": "integer"})
+    before = all_settings(config)
+    file.write_text('{"question": "1 + 2", "answer": "3"}\n')
+    assert differing(before, all_settings(config)) == {"problems easy-set", "check"}
+
+
+def test_an_edited_verifier_grades_again_and_prepares_no_problem_set_again(monkeypatch):
+    config = change(example_config(), "problems.easy-set.verifier", "exact")
+    before = all_settings(config)
+
+    def edited(script: str, modules: tuple[str, ...] = ()) -> str:
+        return code_hash(script, modules) + "/edited" * ("opsft.verify.exact" in modules)
+
+    monkeypatch.setattr(subject, "code_hash", edited)
+    # The runs hold the code of what made the policies; the verifier of a benchmark made none of them.
+    assert differing(before, all_settings(config)) == {
+        "check",
+        "verify m/base/eval/easy",
+        *(f"verify {point.path}/iter{i}/eval/easy" for point in (A, B) for i in (1, 2)),
+    }
+    monkeypatch.setattr(subject, "code_hash", code_hash)
+    config = change(example_config(), "problems.train.verifier", "exact")
+    before = all_settings(config)
+    monkeypatch.setattr(subject, "code_hash", edited)
+    assert differing(before, all_settings(config)) == {
+        "check",
+        *(f"{kind}/iter{i}{rest}" for point in (A, B) for i in (1, 2) for kind, rest in kinds_of(point)),
+    }
+
+
+def kinds_of(point: Point) -> list[tuple[str, str]]:
+    """What grades the training rollouts of a point and what is written of it, around the iteration."""
+    return [(f"verify {point.path}", "/train"), (f"track {point.path}", "")]
+
+
+def test_the_settings_of_a_problem_set_do_not_name_its_verifier():
+    settings = json.loads(Plan(example_config()).problem_settings("train"))
+    block = Plan(example_config()).config["problems"]["train"]
+    assert settings["problems"] == {key: block[key] for key in block if key != "verifier"}
+    assert settings["code"] == code_hash("problems", ("opsft.tasks.arithmetic",))
+
+
+def test_limits_of_training_are_no_settings_of_it():
+    config = example_config()
+    change(config, "recipes.r.sft.give_up_after", 7)
+    change(config, "recipes.r.sft.checkpoint_every", 11)
+    plan = Plan(config)
+    assert all(plan.sft_limits(point.path) == '{"checkpoint_every":11,"give_up_after":7}' for point in (A, B))
+    assert Plan(example_config()).sft_limits(A.path) == '{"checkpoint_every":50,"give_up_after":3}'
+    block = json.loads(plan.sft_settings(A.path, 1))["sft"]
+    assert block == {k: v for k, v in plan.recipe(A)["sft"].items() if k not in ("checkpoint_every", "give_up_after")}
+    assert all_settings(config) == all_settings(example_config())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("gpu_memory_utilization", 0.5),
+        ("kv_cache_memory_mb", 100),
+        ("tensor_parallel", 2),
+        ("enforce_eager", True),
+    ],
+)
+@pytest.mark.parametrize("engine", ["vllm", "transformers"])
+def test_keys_of_vllm_sample_again_only_with_vllm(engine, key, value):
+    config = change(example_config(), "engine.name", engine)
+    before = all_settings(config)
+    sampled = {name for name in before if name.startswith("generate ")}
+    changed = differing(before, all_settings(change(config, f"engine.{key}", value)))
+    assert changed & sampled == (sampled if engine == "vllm" else set())
+    assert {name.split()[0] for name in changed - sampled} == {"track"}
+
+
+def test_the_check_looks_at_every_use_of_a_set_by_a_model():
+    config = change(example_config(), "recipes.r.rollouts", {"prompts": 9})
+    change(config, "recipes.s", {"problems": "train", "iterations": 1, "rollouts": {"prompts": 8}})
+    change(config, "sweep.0.recipes", ["r", "s"])
+    change(config, "benchmarks.hard.max_tokens", 99)
+    plan = Plan(config)
+    settings = json.loads(plan.check_settings())
+    assert settings["uses"] == [
+        ["m", "easy-set", 200, 300],
+        ["m", "hard-set", 99, 300],
+        ["m", "train", 12, 300],
+        ["m", "train", 32, 300],
+    ]
+    assert settings["draws"] == {"train": 9}
+    assert settings["problems"] == plan.config["problems"]
+    assert settings["models"] == plan.config["models"]
+    assert settings["fingerprints"] == {}
+    assert settings["code"] == code_hash("check", ("opsft.verify.integer",))
+
+
+def test_a_run_says_with_which_code_and_weights_it_was_made():
+    config = json.loads(Plan(example_config()).track_settings(A.path, 2))["config"]
+    assert config["made_with"] == {
+        "weights": None,
+        "code": {
+            "base": code_hash("base"),
+            "generate": code_hash("generate", ("opsft.engines.transformers",)),
+            "verify": code_hash("verify", ("opsft.verify.integer",)),
+            "filter": code_hash("filter", ("opsft.selection.correct_within",)),
+            "sft": code_hash("sft"),
+        },
+    }
+    assert config["recipe"]["sft"].keys().isdisjoint(("checkpoint_every", "give_up_after"))
+    assert "iterations" not in config["recipe"]
+
+
+def test_the_summary_says_how_far_training_was_from_on_policy():
+    config = change(example_config(), "recipes.r.sft", {"updates": 2, "epochs": 3})
+    change(config, "recipes.r.rollouts", {"temperature": 0.5})
+    points = json.loads(Plan(config).summary_settings())["points"]
+    assert points == [
+        {
+            **vars(point),
+            "iterations": 2,
+            "benchmarks": ["easy", "hard"],
+            "train_temperature": 0.5,
+            "updates_per_batch": 6,
+        }
+        for point in (A, B)
+    ]

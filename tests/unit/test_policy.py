@@ -29,14 +29,14 @@ def manifest(tmp_path):
     return folder / "policy.json", content
 
 
-def test_a_folder_is_described_by_sizes_and_hashes_without_other_formats_of_the_weights(tmp_path):
-    (tmp_path / "model.safetensors").write_bytes(b"abc")
-    for name in ("pytorch_model.bin", "model.gguf", "README.md", ".gitattributes"):
-        (tmp_path / name).write_text("x")
-    (tmp_path / "onnx").mkdir()
-    assert describe_folder(tmp_path) == {
-        "model.safetensors": {"bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
-    }
+def test_a_folder_is_described_by_the_sizes_and_hashes_of_what_is_loaded_from_it(tmp_path):
+    wanted = ("chat_template.jinja", "config.json", "merges.txt", "model.safetensors", "modeling.py", "spiece.model")
+    other = ("pytorch_model.bin", "model.gguf", "README.md", ".gitattributes", "LICENSE", "notes.pdf", "a.json.lock")
+    for name in (*wanted, *other):
+        (tmp_path / name).write_bytes(b"abc")
+    (tmp_path / "onnx.json").mkdir()
+    entry = {"bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
+    assert describe_folder(tmp_path) == dict.fromkeys(wanted, entry)
 
 
 def test_a_trained_policy_lies_beside_its_manifest(manifest):

@@ -7,7 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from opsft.problems import Problem, check_problems, extract_answer, read_builtin, read_local, read_rows, some_of
+from opsft.problems import (
+    Problem,
+    check_answers,
+    check_problems,
+    extract_answer,
+    read_builtin,
+    read_local,
+    read_rows,
+    some_of,
+)
 from opsft.verify.integer import check_gold
 
 COLUMNS = {"question": "question", "answer": "answer", "id": None, "level": None}
@@ -118,7 +127,9 @@ def problem(identity: str, question: str = "q", answer: str = "1") -> Problem:
 
 
 def test_a_good_set_passes():
-    check_problems([problem("a"), problem("b", answer="-7")], check_gold, "set")
+    problems = [problem("a"), problem("b", answer="-7")]
+    check_problems(problems, "set")
+    check_answers(problems, check_gold, "set")
 
 
 @pytest.mark.parametrize(
@@ -127,21 +138,25 @@ def test_a_good_set_passes():
         ([], "problem set 'set' is empty"),
         ([problem("a"), problem("b"), problem("a")], "problem set 'set': ids occur more than once: problem a$"),
         ([problem("a"), problem("b", question=" \n")], "problem set 'set': empty question in problem b$"),
-        (
-            [problem("a"), problem("b", answer="x"), problem("c", answer="")],
-            r"problem set 'set': the verifier cannot parse the answer of problem b, c \(the first is 'x'\)",
-        ),
     ],
 )
 def test_what_would_cost_gpu_time_for_nothing_is_refused(problems, message):
     with pytest.raises(ValueError, match=message):
-        check_problems(problems, check_gold, "set")
+        check_problems(problems, "set")
+
+
+def test_answers_that_the_verifier_cannot_parse_are_named():
+    problems = [problem("a"), problem("b", answer="x"), problem("c", answer="")]
+    check_problems(problems, "set")
+    message = r"problem set 'set': the verifier cannot parse the answer of problem b, c \(the first is 'x'\)$"
+    with pytest.raises(ValueError, match=message):
+        check_answers(problems, check_gold, "set")
 
 
 def test_a_missing_question_is_found_by_the_check():
     problems = read_rows([{"question": None, "answer": "1"}], ["question", "answer"], COLUMNS, None, "where")
     with pytest.raises(ValueError, match="empty question in problem 0"):
-        check_problems(problems, check_gold, "set")
+        check_problems(problems, "set")
 
 
 def test_a_list_in_a_message_stays_short():
@@ -153,7 +168,8 @@ def test_a_built_in_task_gives_numbered_problems():
     problems = read_builtin("arithmetic", "test", 3, 0, {"terms_min": 2, "terms_max": 2})
     assert [each.id for each in problems] == ["test-0", "test-1", "test-2"]
     assert {each.level for each in problems} == {"2"}
-    check_problems(problems, check_gold, "set")
+    check_problems(problems, "set")
+    check_answers(problems, check_gold, "set")
 
 
 @pytest.mark.parametrize(
@@ -168,3 +184,21 @@ def test_a_built_in_task_gives_numbered_problems():
 def test_what_a_built_in_task_refuses(task, limit, options, message):
     with pytest.raises(ValueError, match=message):
         read_builtin(task, "train", limit, 0, options)
+
+
+def test_dots_lead_into_nested_columns(tmp_path):
+    file = tmp_path / "verl.jsonl"
+    row = {"prompt": [{"role": "user", "content": "1 + 1?"}], "reward_model": {"ground_truth": 2}, "a.b": "x"}
+    file.write_text(json.dumps(row) + "\n")
+    columns = {"question": "prompt.0.content", "answer": "reward_model.ground_truth", "id": "a.b", "level": None}
+    assert read_local(file, columns, None) == [Problem("x", "1 + 1?", "2", None)]
+
+
+def test_a_nested_value_that_is_not_there_is_named_by_its_row(tmp_path):
+    file = tmp_path / "verl.jsonl"
+    file.write_text(json.dumps({"prompt": [], "reward_model": {"style": "rule"}}) + "\n")
+    columns = {"question": "prompt.0.content", "answer": "reward_model.ground_truth", "id": None, "level": None}
+    with pytest.raises(ValueError, match="no answer in row 0"):
+        read_local(file, columns, None)
+    with pytest.raises(ValueError, match="no column for question"):
+        read_local(file, {**columns, "question": "messages.0.content"}, None)

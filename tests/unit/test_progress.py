@@ -33,3 +33,12 @@ def test_nothing_done_yet_leaves_the_time_unknown(clock, capsys):
     clock.now += 10
     report(0, 1000, 0)
     assert capsys.readouterr().out == "graded 0/1,000 | 0 responses | 0 responses/s | time left unknown\n"
+
+
+def test_a_bound_on_the_whole_bounds_the_time_left(clock, capsys):
+    report = reporter("responses", "tokens", most=1000)
+    clock.now += 10
+    report(0, 10, 200)
+    clock.now += 10
+    report(1, 10, 800)
+    assert [line.rsplit(" | ", 1)[1] for line in capsys.readouterr().out.splitlines()] == ["40 s left", "5 s left"]

@@ -92,6 +92,42 @@ def test_what_was_saved_last_is_loaded_by_the_next_process(tmp_path):
     second.remove()
 
 
+def test_a_kill_between_the_two_renames_of_a_save_loses_no_more_than_that_save(tmp_path):
+    folder = tmp_path / "scratch"
+    first = Scratch(folder, wait_s=0)
+    first.save({"log": [1]}, {}, {})
+    first.handle.close()
+    (folder / "state").rename(folder / ".state.7.old")
+    (folder / ".state.7.tmp").mkdir()
+    second = Scratch(folder, wait_s=0)
+    assert second.load() == ({"log": [1]}, {}, {})
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", "state"]
+    second.remove()
+
+
+def test_a_kill_after_both_renames_leaves_the_new_state_and_the_old_one_is_dropped(tmp_path):
+    folder = tmp_path / "scratch"
+    first = Scratch(folder, wait_s=0)
+    first.save({"log": [1]}, {}, {})
+    (folder / "state").rename(folder / ".state.7.old")
+    first.save({"log": [1, 2]}, {}, {})
+    first.handle.close()
+    second = Scratch(folder, wait_s=0)
+    assert second.load() == ({"log": [1, 2]}, {}, {})
+    assert not (folder / ".state.7.old").exists()
+    second.remove()
+
+
+def test_a_process_with_the_number_of_a_killed_one_can_save(tmp_path):
+    folder = tmp_path / "scratch"
+    scratch = Scratch(folder, wait_s=0)
+    (folder / f".state.{os.getpid()}.tmp").mkdir()
+    assert scratch.load() is None
+    scratch.save({"log": [1]}, {}, {})
+    assert scratch.load() == ({"log": [1]}, {}, {})
+    scratch.remove()
+
+
 def test_removed_scratch_leaves_nothing_to_resume(tmp_path):
     scratch = Scratch(tmp_path / "scratch", wait_s=0)
     scratch.save({}, {}, {})

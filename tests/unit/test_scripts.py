@@ -1,5 +1,6 @@
 """The pure functions of the nodes' scripts."""
 
+import contextlib
 import importlib.util
 import json
 import pathlib
@@ -9,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from opsft.problems import Problem
+from opsft_flow.config import resolve
 from opsft_flow.files import read_json, write_json
 from opsft_flow.policy import checkpoint_of, describe_folder
 from opsft_flow.tables import ROLLOUT, VERDICT, write_table
+from tests.unit.example_config import example_config
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 
@@ -48,26 +50,6 @@ def test_no_script_costs_torch_before_its_node_has_begun():
     paths = [str(path) for path in sorted(SCRIPTS.glob("*.py")) if path.stem != "figures"]
     done = subprocess.run([sys.executable, "-c", code, *paths], cwd=SCRIPTS.parents[1])
     assert done.returncode == 0
-
-
-def test_problems_draws_a_part_in_the_original_order():
-    draw = load("problems").draw
-    problems = [Problem(str(i), "q", "1", None) for i in range(20)]
-    part = draw(problems, 5, 0)
-    assert len(part) == 5
-    assert part == sorted(part, key=problems.index)
-    assert draw(problems, 5, 0) == part != draw(problems, 5, 1)
-    assert draw(problems, None, 0) == draw(problems, 20, 0) == draw(problems, 21, 0) == problems
-
-
-def test_problems_renders_the_user_message_and_the_system_message():
-    as_row = load("problems").as_row
-    block = {"template": "{question} \\boxed{} {question}", "system": None, "source": "s"}
-    row = as_row(Problem("a", "1 {x} 2", "3", "4"), block)
-    assert row["prompt"] == [{"role": "user", "content": "1 {x} 2 \\boxed{} 1 {x} 2"}]
-    assert (row["problem_id"], row["answer"], row["source"], row["level"]) == ("a", "3", "s", "4")
-    with_system = as_row(Problem("a", "q", "3", None), {**block, "system": "Add."})
-    assert [message["role"] for message in with_system["prompt"]] == ["system", "user"]
 
 
 def test_filter_groups_by_problem_in_the_order_of_the_samples():
@@ -171,9 +153,8 @@ def parent(tmp_path):
 
 
 def copy_job(parent: pathlib.Path, give_up_after: int = 3):
-    return SimpleNamespace(
-        parent=str(parent), settings={"sft": {"give_up_after": give_up_after}, "point": {"budget": 8}}
-    )
+    limits = json.dumps({"give_up_after": give_up_after, "checkpoint_every": 50})
+    return SimpleNamespace(parent=str(parent), settings={"point": {"budget": 8}}, limits=limits)
 
 
 def test_sft_points_at_the_parent_where_nothing_was_kept_and_copies_of_copies_too(parent):
@@ -198,6 +179,40 @@ def test_sft_of_the_base_model_that_kept_nothing_is_the_base_model(tmp_path):
     base = {"path": None, "files": {}, "optimizer": None, "empty_streak": 0}
     part = load("sft").copy_forward(copy_job(tmp_path / "policy.json"), base, tmp_path / "iter1")
     assert (part["path"], part["optimizer"], part["copied"]) == (None, None, True)
+
+
+@pytest.mark.parametrize("optimizer_state", ["carry", "reset"])
+def test_sft_counts_the_updates_of_the_parent_and_saves_as_often_as_its_limits_say(
+    tmp_path, monkeypatch, optimizer_state
+):
+    import opsft.sft
+
+    class Ended(Exception):
+        pass
+
+    def train(model, batch, settings, **given):
+        raise Ended(settings.checkpoint_every, settings.lr, given["updates_before"], given["seed"])
+
+    script = load("sft")
+    monkeypatch.setattr(opsft.sft, "train", train)
+    monkeypatch.setattr(script, "own_scratch", lambda job, folder: None)
+    monkeypatch.setattr(script, "load_policy", lambda job: (None, {}))
+    monkeypatch.setattr(script, "read_batch", lambda job: None)
+    block = resolve(example_config())["recipes"]["r"]["sft"]
+    tracked = {key: block[key] for key in block if key not in ("checkpoint_every", "give_up_after")}
+    job = SimpleNamespace(
+        settings={
+            "sft": {**tracked, "lr": 0.5, "optimizer_state": optimizer_state},
+            "point": {"seed": 3},
+            "iteration": 4,
+        },
+        limits='{"checkpoint_every":7,"give_up_after":3}',
+        threads=1,
+        phase=lambda name: contextlib.nullcontext(),
+    )
+    with pytest.raises(Ended) as ended:
+        script.train_policy(job, {"updates": 12}, tmp_path)
+    assert ended.value.args == (7, 0.5, 12, (3, 4))
 
 
 def test_summary_keeps_whole_numbers_whole_beside_missing_ones():

@@ -60,7 +60,18 @@ def settings(tmp_path):
     return {
         "results": str(tmp_path),
         "base": {"m": ["b", "c"]},
-        "points": [{"model": "m", "recipe": "r", "budget": 8, "seed": 3, "iterations": 2, "benchmarks": ["b", "c"]}],
+        "points": [
+            {
+                "model": "m",
+                "recipe": "r",
+                "budget": 8,
+                "seed": 3,
+                "iterations": 2,
+                "benchmarks": ["b", "c"],
+                "train_temperature": 0.75,
+                "updates_per_batch": 6,
+            }
+        ],
         "sampling": {"b": SAMPLING, "c": {**SAMPLING, "max_tokens": 300}},
     }
 
@@ -90,6 +101,7 @@ def test_a_row_holds_the_estimates_the_sampling_and_the_training(settings):
     assert (row["rollouts"], row["kept"], row["kept_share"], row["kept_tokens_mean"]) == (16, 8, 0.5, 5.0)
     assert (row["train_accuracy"], row["train_truncated"], row["train_tokens_mean"]) == (0.5, 0.25, 9.0)
     assert (row["copied"], row["updates"], row["tokens_trained"], row["logprob_gap_first"]) == (False, 4, 40, 0.001)
+    assert (row["train_temperature"], row["updates_per_batch"]) == (0.75, 6)
 
 
 def test_each_benchmark_has_its_own_cap(settings):
@@ -101,6 +113,7 @@ def test_the_base_model_has_no_difference_and_no_training(settings):
     assert row["accuracy"] == 0.5
     assert (row["accuracy_diff"], row["tokens_ratio"], row["tokens_ratio_low"]) == (None, None, None)
     assert "loss" not in row
+    assert "train_temperature" not in row
     assert "kept" not in row
 
 

@@ -60,6 +60,36 @@ def test_a_budget_dropped_runs_the_summary_only(checkout):
     assert checkout.would_run() == SUMMARY
 
 
+def test_a_recipe_added_runs_its_own_chain(checkout):
+    config = yaml.safe_load(checkout.overlay.read_text())
+    other = {**yaml.safe_load((checkout.folder / "config.yaml").read_text())["recipes"]["opsft"], "iterations": 2}
+    block = {**config["sweep"][0], "recipes": ["other"], "budgets": [40]}
+    other["rollouts"] = {"prompts": 16, "samples": 4}
+    checkout.change(recipes={"other": other}, sweep=[*config["sweep"], block])
+    chain = {"generate": 4, "verify": 4, "filter": 2, "sft": 2, "evaluate": 2, "track": 1}
+    assert checkout.would_run() == {**chain, **SUMMARY}
+
+
+def test_a_rollouts_key_samples_again_and_runs_what_follows(checkout):
+    checkout.change(recipes={"opsft": {"rollouts": {"prompts": 20}}})
+    assert checkout.would_run() == {**AFTER_FILTER, "generate": 8, "verify": 8, "filter": 4}
+
+
+def test_an_engine_key_samples_everything_again(checkout):
+    checkout.change(engine={"context": 300})
+    assert checkout.would_run() == {**AFTER_FILTER, "generate": 9, "verify": 9, "filter": 4, "evaluate": 5}
+
+
+def test_another_verifier_samples_nothing_of_the_base_model_again(checkout):
+    checkout.change(problems={"sums-test": {"verifier": "exact"}})
+    assert checkout.would_run() == {"verify": 5, "evaluate": 5, **TRACK, **SUMMARY}
+
+
+def test_keys_that_change_no_result_run_nothing(checkout):
+    checkout.change(recipes={"opsft": {"sft": {"give_up_after": 10, "checkpoint_every": 7}}})
+    assert checkout.would_run() == {}
+
+
 def test_a_seed_added_runs_its_own_chains(checkout):
     block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
     checkout.change(sweep=[{**block, "seeds": [0, 1]}])
@@ -77,6 +107,7 @@ def test_a_comment_a_docstring_and_layout_in_the_library_run_nothing(checkout):
     checkout.edit("opsft/selection/correct_within.py", "import numpy as np\n", "# A comment.\nimport numpy as np\n\n")
     checkout.edit("opsft/selection/correct_within.py", "`correct_within`: right", "Another docstring: right")
     checkout.edit("opsft/sft.py", "Fine-tune a policy on", "Train a policy on")
+    checkout.edit("opsft/engines/__init__.py", '"""Called with (completions done', '"""Told of (completions done')
     assert checkout.would_run() == {}
 
 

@@ -13,7 +13,7 @@ def test_plan_lists_the_points_and_runs_nothing(checkout):
 def test_dump_config_prints_a_configuration_that_runs_nothing_again(checkout):
     done = checkout.run("--cores", "1", "dump_config")
     text = done.stdout[done.stdout.index("models:") :] if "models:" in done.stdout else done.stdout
-    dumped = yaml.safe_load((checkout.folder / "logs/dump_config.log").read_text())
+    dumped = yaml.safe_load((checkout.folder / "results/logs/dump_config.log").read_text())
     assert dumped["recipes"]["opsft"]["sft"]["normaliser"] == "seq-mean-token-sum-norm"
     assert "normaliser" in text
     checkout.overlay.write_text(yaml.safe_dump(dumped))

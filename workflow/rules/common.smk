@@ -1,6 +1,8 @@
 # What every rule file uses: the plan of the sweep, and how a script is started. No rules here.
+import hashlib
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 sys.path.insert(0, str(ROOT))
 
 from opsft_flow.config import ConfigError
-from opsft_flow.places import PLACE_PATTERN, POINT_PATTERN, parse_place
+from opsft_flow.places import PLACE_PATTERN, POINT_PATTERN
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
 
@@ -24,6 +26,7 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
+LOGS = f"{RESULTS}/logs"
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Nodes run in the interpreter that runs Snakemake, unless Snakemake deploys an environment of their own for them.
 DEPLOYED = {str(method) for method in workflow.deployment_settings.deployment_method}
@@ -44,6 +47,23 @@ wildcard_constraints:
 def resources_of(node, key):
     """A resource of a kind of node, as the configuration gives it."""
     return PLAN.config["resources"][node][key]
+
+
+def look_before_sampling():
+    """Run the check over all that the sweep needs, once for each state of the configuration; end the run where it fails.
+
+    It is no node: as an input of every `generate` it would make each of them run again whenever the sweep grows.
+    """
+    settings = PLAN.check_settings()
+    name = hashlib.sha256(settings.encode()).hexdigest()[:16]
+    checked = f"{RESULTS}/problems/checked/{name}.json"
+    if not os.path.exists(checked):
+        command = [sys.executable, str(SCRIPTS / "check.py"), "--settings", settings]
+        outputs = ["--checked", checked, "--run", checked.replace(".json", ".run.json")]
+        done = subprocess.run(command + outputs, capture_output=True, text=True)
+        print(done.stdout, end="", file=sys.stderr)
+        if done.returncode:
+            raise WorkflowError(f"nothing was sampled: {done.stderr.strip()}")
 
 
 def base_folder(wildcards):

@@ -10,9 +10,9 @@ rule evaluate:
         metrics=f"{RESULTS}/{{place}}/metrics.json",
         run=f"{RESULTS}/{{place}}/metrics.run.json",
     log:
-        "logs/{place}/evaluate.log",
+        f"{LOGS}/{{place}}/evaluate.log",
     benchmark:
-        "logs/{place}/evaluate.tsv"
+        f"{LOGS}/{{place}}/evaluate.tsv"
     conda:
         "../../envs/cpu.yaml"
     threads: resources_of("evaluate", "threads")

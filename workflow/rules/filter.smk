@@ -10,9 +10,9 @@ rule filter:
         statistics=f"{RESULTS}/{{point}}/iter{{iteration}}/train/filter.json",
         run=f"{RESULTS}/{{point}}/iter{{iteration}}/train/filter.run.json",
     log:
-        "logs/{point}/iter{iteration}/filter.log",
+        f"{LOGS}/{{point}}/iter{{iteration}}/filter.log",
     benchmark:
-        "logs/{point}/iter{iteration}/filter.tsv"
+        f"{LOGS}/{{point}}/iter{{iteration}}/filter.tsv"
     conda:
         "../../envs/cpu.yaml"
     threads: resources_of("filter", "threads")

@@ -5,15 +5,13 @@ rule generate:
     input:
         policy=lambda wildcards: PLAN.policy_of(wildcards.place),
         problems=lambda wildcards: PLAN.problems_of(wildcards.place),
-        # Everything that the sweep needs has been looked at before anything is sampled; what the look found is no input.
-        checked=ancient(rules.check.output.checked),
     output:
         rollouts=f"{RESULTS}/{{place}}/rollouts.parquet",
         run=f"{RESULTS}/{{place}}/rollouts.run.json",
     log:
-        "logs/{place}/generate.log",
+        f"{LOGS}/{{place}}/generate.log",
     benchmark:
-        "logs/{place}/generate.tsv"
+        f"{LOGS}/{{place}}/generate.tsv"
     conda:
         ENGINE_ENV
     threads: resources_of("generate", "threads")

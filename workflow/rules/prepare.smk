@@ -1,4 +1,9 @@
-# What must be there before anything is sampled: problem sets, base models, and a look at both.
+# What a sweep starts from: problem sets and base models. Before the first node, all of them are looked at.
+
+
+onstart:
+    if any(job.rule.name.endswith("generate") for job in workflow.dag.needrun_jobs()):
+        look_before_sampling()
 
 
 rule problems:
@@ -6,7 +11,7 @@ rule problems:
         problems=f"{RESULTS}/problems/{{problems}}.parquet",
         run=f"{RESULTS}/problems/{{problems}}.run.json",
     log:
-        "logs/problems/{problems}.log",
+        f"{LOGS}/problems/{{problems}}.log",
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -23,7 +28,7 @@ rule base:
         policy=f"{RESULTS}/{{model}}/base/policy.json",
         run=f"{RESULTS}/{{model}}/base/policy.run.json",
     log:
-        "logs/{model}/base/policy.log",
+        f"{LOGS}/{{model}}/base/policy.log",
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -33,22 +38,3 @@ rule base:
     shell:
         "{PYTHON:q} {SCRIPTS:q}/base.py --settings {params.settings:q}"
         " --policy {output.policy:q} --run {output.run:q} > {log:q} 2>&1"
-
-
-rule check:
-    input:
-        prepared=PLAN.prepared(),
-    output:
-        checked=f"{RESULTS}/problems/checked.json",
-        run=f"{RESULTS}/problems/checked.run.json",
-    log:
-        "logs/problems/checked.log",
-    conda:
-        "../../envs/torch.yaml"
-    params:
-        settings=lambda wildcards: PLAN.check_settings(),
-    message:
-        "check that every prompt fits its context"
-    shell:
-        "{PYTHON:q} {SCRIPTS:q}/check.py --settings {params.settings:q} --results {RESULTS:q}"
-        " --checked {output.checked:q} --run {output.run:q} > {log:q} 2>&1"

@@ -15,7 +15,7 @@ rule summary:
         curves=f"{RESULTS}/summary/curves.csv",
         run=f"{RESULTS}/summary/points.run.json",
     log:
-        "logs/summary/summary.log",
+        f"{LOGS}/summary/summary.log",
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -54,7 +54,7 @@ rule figures:
         png=[f"{RESULTS}/summary/{name}.png" for name in ("pareto", "budget_curves", "iterations")],
         run=f"{RESULTS}/summary/figures.run.json",
     log:
-        "logs/summary/figures.log",
+        f"{LOGS}/summary/figures.log",
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -10,9 +10,9 @@ rule sft:
         policy=f"{RESULTS}/{{point}}/iter{{iteration}}/policy.json",
         run=f"{RESULTS}/{{point}}/iter{{iteration}}/policy.run.json",
     log:
-        "logs/{point}/iter{iteration}/sft.log",
+        f"{LOGS}/{{point}}/iter{{iteration}}/sft.log",
     benchmark:
-        "logs/{point}/iter{iteration}/sft.tsv"
+        f"{LOGS}/{{point}}/iter{{iteration}}/sft.tsv"
     # The chain through the policies is the longest path of the graph; what is measured beside it can wait.
     priority: 10
     conda:
@@ -24,9 +24,11 @@ rule sft:
         runtime=resources_of("sft", "runtime"),
     params:
         settings=lambda wildcards: PLAN.sft_settings(wildcards.point, int(wildcards.iteration)),
+        # A function that takes resources is not tracked: these decide when to save or give up, not what is computed.
+        limits=lambda wildcards, resources: PLAN.sft_limits(wildcards.point),
     message:
         "train {wildcards.point} iteration {wildcards.iteration}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/sft.py --settings {params.settings:q} --threads {threads}"
+        "{PYTHON:q} {SCRIPTS:q}/sft.py --settings {params.settings:q} --limits {params.limits:q} --threads {threads}"
         " --parent {input.parent:q} --rollouts {input.rollouts:q} --selected {input.selected:q}"
         " --policy {output.policy:q} --run {output.run:q} > {log:q} 2>&1"

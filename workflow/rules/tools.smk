@@ -3,7 +3,7 @@
 
 rule plan:
     log:
-        "logs/plan.log",
+        f"{LOGS}/plan.log",
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -16,7 +16,7 @@ rule plan:
 
 rule dump_config:
     log:
-        "logs/dump_config.log",
+        f"{LOGS}/dump_config.log",
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -29,7 +29,7 @@ rule dump_config:
 
 rule prune:
     log:
-        "logs/prune.log",
+        f"{LOGS}/prune.log",
     conda:
         "../../envs/cpu.yaml"
     params:

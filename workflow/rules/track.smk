@@ -10,7 +10,7 @@ rule track:
         tracked=f"{RESULTS}/{{point}}/iter{{iteration}}/tracked.json",
         run=f"{RESULTS}/{{point}}/iter{{iteration}}/tracked.run.json",
     log:
-        "logs/{point}/iter{iteration}/track.log",
+        f"{LOGS}/{{point}}/iter{{iteration}}/track.log",
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -9,9 +9,9 @@ rule verify:
         verdicts=f"{RESULTS}/{{place}}/verdicts.parquet",
         run=f"{RESULTS}/{{place}}/verdicts.run.json",
     log:
-        "logs/{place}/verify.log",
+        f"{LOGS}/{{place}}/verify.log",
     benchmark:
-        "logs/{place}/verify.tsv"
+        f"{LOGS}/{{place}}/verify.tsv"
     conda:
         "../../envs/cpu.yaml"
     threads: resources_of("verify", "threads")

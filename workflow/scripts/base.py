@@ -1,27 +1,10 @@
 """Policy 0: find the base model, fetch it where it is on the Hub, and write its manifest."""
 
-import pathlib
-
 from opsft_flow.files import write_json
 from opsft_flow.node import node
-from opsft_flow.policy import WANTED, describe_folder
+from opsft_flow.policy import describe_folder
+from opsft_flow.preparation import find_checkpoint
 from opsft_flow.sources import find_local
-
-
-def find_checkpoint(source: str, revision: str | None) -> pathlib.Path:
-    """The folder of a local checkpoint or of a Hub snapshot. Raises ValueError where there is neither."""
-    local = find_local(source)
-    if local is not None:
-        return local
-    from huggingface_hub import snapshot_download
-
-    try:
-        return pathlib.Path(snapshot_download(source, revision=revision, allow_patterns=WANTED))
-    except Exception as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise ValueError(
-            f"model {source!r} is no local folder here, and cannot be had from the Hub: {type(error).__name__}: {first_line}"
-        ) from None
 
 
 def main() -> None:

@@ -1,48 +1,57 @@
-"""Look at everything that sampling will need, before anything is sampled.
+"""Look at everything that a sweep will need, before any of it runs: sources, columns, answers, prompts, contexts.
 
-Every prompt must leave room in its context, and a problem set must have as many problems as an iteration draws.
-
-`--results` is the results folder; the manifests and problem sets in it are this node's inputs.
+Started once by Snakemake's head process. What cannot be run is said in one message; what can be is written down in `--checked`,
+so that the same look is not taken twice.
 """
 
+import importlib
+
+from opsft.problems import Problem, check_answers, check_problems
 from opsft.prompts import encode, render
 from opsft.tokenizer import load_tokenizer
 from opsft_flow.files import write_json
 from opsft_flow.node import node
-from opsft_flow.places import policy_manifest, problem_file
-from opsft_flow.policy import checkpoint_of
-from opsft_flow.tables import PROBLEM, read_table
+from opsft_flow.preparation import as_row, find_checkpoint, read_problems
 
 
-def longest_prompt(tokenizer, rows: list[dict]) -> tuple[int, str]:
+def read_set(name: str, block: dict, prompts: int) -> list[Problem]:
+    """A problem set, checked; at most `prompts` problems are drawn from it at once."""
+    problems = read_problems(block)
+    check_problems(problems, name)
+    check_answers(problems, importlib.import_module(f"opsft.verify.{block['verifier']}").check_gold, name)
+    if prompts > len(problems):
+        raise ValueError(
+            f"problem set {name!r} has {len(problems)} problems; an iteration draws {prompts} (rollouts.prompts)"
+        )
+    return problems
+
+
+def longest_prompt(tokenizer, problems: list[Problem], block: dict) -> tuple[int, str]:
     """Tokens and id of the longest prompt of a problem set."""
-    return max((len(encode(tokenizer, render(tokenizer, row["prompt"]))), row["problem_id"]) for row in rows)
+    prompts = ((render(tokenizer, as_row(problem, block)["prompt"]), problem.id) for problem in problems)
+    return max((len(encode(tokenizer, prompt)), identity) for prompt, identity in prompts)
 
 
 def main() -> None:
-    with node(__doc__, inputs=("results",), outputs=("checked",)) as job:
-        checked, tokenizers = [], {}
-        for problems, prompts in job.settings["draws"]:
-            count = len(read_table(f"{job.results}/{problem_file(problems)}", PROBLEM, ["problem_id"]))
-            if prompts > count:
+    with node(__doc__, inputs=(), outputs=("checked",)) as job:
+        blocks, models = job.settings["problems"], job.settings["models"]
+        sets = {name: read_set(name, blocks[name], job.settings["draws"].get(name, 0)) for name in blocks}
+        tokenizers = {
+            name: load_tokenizer(find_checkpoint(block["source"], block["revision"]), block["trust_remote_code"])
+            for name, block in models.items()
+        }
+        longest = {}
+        for model, name, cap, context in job.settings["uses"]:
+            if (model, name) not in longest:
+                longest[model, name] = longest_prompt(tokenizers[model], sets[name], blocks[name])
+            tokens, identity = longest[model, name]
+            if tokens + cap > context:
                 raise ValueError(
-                    f"problem set {problems!r} has {count} problems; an iteration draws {prompts} (rollouts.prompts)"
+                    f"problem set {name!r}: the prompt of problem {identity} has {tokens} tokens of model {model!r}; with "
+                    f"{cap} for the response they exceed engine.context, {context}"
                 )
-        for model, problems, context in job.settings["contexts"]:
-            if model not in tokenizers:
-                checkpoint = checkpoint_of(f"{job.results}/{policy_manifest(model, None, 0)}")
-                remote = job.settings["trust_remote_code"][model]
-                tokenizers[model] = load_tokenizer(checkpoint, remote)
-            rows = read_table(f"{job.results}/{problem_file(problems)}", PROBLEM)
-            longest, problem_id = longest_prompt(tokenizers[model], rows)
-            if longest >= context:
-                raise ValueError(
-                    f"problem set {problems!r}: the prompt of problem {problem_id} has {longest} tokens of model {model!r}; "
-                    f"that leaves no room for a response in engine.context, {context}"
-                )
-            checked.append({"model": model, "problems": problems, "longest_prompt": longest, "context": context})
-            print(f"{model} on {problems}: the longest prompt has {longest} of {context} tokens", flush=True)
-        write_json(job.checked, checked)
+            print(f"{model} on {name}: prompts of up to {tokens} tokens, responses of up to {cap}, context {context}")
+        write_json(job.checked, job.settings)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Draw the figures of the sweep as svg and png."""
 
 import pathlib
+import tempfile
 
 import pandas
 
@@ -16,7 +17,10 @@ def main() -> None:
             ("budget_curves", budget_curves(curves)),
             ("iterations", over_iterations(points)),
         ):
-            save(figure, pathlib.Path(job.folder) / name)
+            with tempfile.TemporaryDirectory(dir=job.folder) as temporary:
+                save(figure, pathlib.Path(temporary) / name)
+                for file in pathlib.Path(temporary).iterdir():
+                    file.replace(pathlib.Path(job.folder) / file.name)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,8 @@ def main() -> None:
         with job.phase("engine start"):
             engine = load_engine(job.settings["engine"]["name"], str(checkpoint), settings)
         with job.phase("sample"):
-            completions = engine.generate(requests, sampling, reporter("responses", "tokens"))
+            most = sum(request.samples for request in requests) * sampling.max_tokens
+            completions = engine.generate(requests, sampling, reporter("responses", "tokens", most=most))
         with job.phase("write"):
             table = zip(problems, requests, prompts, completions, strict=True)
             rows = [row for entry in table for row in as_rows(*entry, tokenizer)]

@@ -1,10 +1,10 @@
-"""Delete the weights and optimiser states that no open point needs, never the last of a point."""
+"""Delete weights and optimiser states that no open point needs, never the last of a point, and abandoned scratch folders."""
 
 import argparse
 import json
 import shutil
 
-from opsft_flow.prune import droppable
+from opsft_flow.prune import abandoned_scratch, droppable
 
 
 def main() -> None:
@@ -12,7 +12,8 @@ def main() -> None:
     parser.add_argument("--settings", required=True)
     settings = json.loads(parser.parse_args().settings)
     freed = 0
-    for folder in droppable(settings["results"], settings["points"]):
+    results = settings["results"]
+    for folder in [*droppable(results, settings["points"]), *abandoned_scratch(results, settings["points"])]:
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         shutil.rmtree(folder)
         freed += size

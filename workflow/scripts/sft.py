@@ -3,6 +3,7 @@
 The checkpoint goes to `policy/` and the optimiser's state to `trainer/`, beside the manifest; the manifest comes last.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -15,7 +16,7 @@ from opsft_flow.scratch import Scratch, scratch_name
 from opsft_flow.tables import ROLLOUT, SELECTED, align, read_table
 
 COLUMNS = ["problem_id", "sample", "prompt_ids", "response_ids", "tokens", "logprob"]
-NOT_TRAINING = ("optimizer_state", "device", "give_up_after")
+NOT_TRAINING = ("optimizer_state", "device")
 
 
 def read_batch(job: Node):
@@ -46,11 +47,12 @@ def copy_forward(job: Node, parent: dict, folder: pathlib.Path) -> dict:
 
     Raises ValueError after `give_up_after` such iterations in a row.
     """
-    streak, limit = parent["empty_streak"] + 1, job.settings["sft"]["give_up_after"]
+    streak, limit = parent["empty_streak"] + 1, json.loads(job.limits)["give_up_after"]
     if streak >= limit:
         raise ValueError(
             f"nothing survived the filter in {streak} iterations in a row (sft.give_up_after is {limit}); the budget of "
-            f"{job.settings['point']['budget']} tokens is too tight for this model, or the verifier finds nothing right"
+            f"{job.settings['point']['budget']} tokens is too tight for this model, or the verifier finds nothing right. Take it out of the sweep to get the tables of "
+            f"the other points; its results stay"
         )
     print("nothing survived the filter: this policy is its parent", flush=True)
     pointers = {"path": None, "optimizer": parent["optimizer"]}
@@ -62,47 +64,59 @@ def copy_forward(job: Node, parent: dict, folder: pathlib.Path) -> dict:
     return {"copied": True, "empty_streak": streak, "files": parent["files"], "metrics": None, **pointers}
 
 
+def load_policy(job: Node):
+    """The parent's model in fp32 on its device, and the optimiser's state to go on from (empty to begin anew)."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM
+
+    block = job.settings["sft"]
+    device = block["device"] if block["device"] != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(
+        checkpoint_of(job.parent),
+        dtype=torch.float32,
+        use_safetensors=True,
+        trust_remote_code=job.settings["trust_remote_code"],
+    )
+    state_file = optimizer_of(job.parent) if block["optimizer_state"] == "carry" else None
+    return model.to(device), load_file(state_file) if state_file else {}
+
+
+def own_scratch(job: Node, folder: pathlib.Path) -> Scratch:
+    """The scratch folder of exactly this training, locked; what killed writers left beside the checkpoint is removed."""
+    name = scratch_name(str(job.settings), *map(sha256_of, (job.parent, job.rollouts, job.selected)))
+    scratch = Scratch(folder.parent / ".scratch" / name)
+    for leftover in ("policy", "trainer"):
+        remove_leftovers(folder / leftover)
+    return scratch
+
+
 def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
     """Train, write the checkpoint and the optimiser's state, and return their part of the manifest."""
     with job.phase("imports"):
         import torch
-        from safetensors.torch import load_file
-        from transformers import AutoModelForCausalLM
 
         from opsft.sft import SftSettings, train
 
         torch.set_num_threads(job.threads)
-    block = job.settings["sft"]
-    source = checkpoint_of(job.parent)
-    scratch = Scratch(
-        folder.parent
-        / ".scratch"
-        / scratch_name(str(job.settings), *map(sha256_of, (job.parent, job.rollouts, job.selected)))
-    )
-    for name in ("policy", "trainer"):
-        remove_leftovers(folder / name)
+    scratch = own_scratch(job, folder)
     with job.phase("load"):
-        device = "cuda" if block["device"] == "auto" and torch.cuda.is_available() else block["device"]
-        model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=torch.float32, use_safetensors=True, trust_remote_code=job.settings["trust_remote_code"]
-        ).to("cpu" if device == "auto" else device)
-        state_file = optimizer_of(job.parent) if block["optimizer_state"] == "carry" else None
-        moments = load_file(state_file) if state_file else {}
+        model, moments = load_policy(job)
         batch = read_batch(job)
-    torch.manual_seed(job.settings["point"]["seed"])
+    block = {key: value for key, value in job.settings["sft"].items() if key not in NOT_TRAINING}
     with job.phase("train"):
         metrics, moments = train(
             model,
             batch,
-            SftSettings(**{key: value for key, value in block.items() if key not in NOT_TRAINING}),
+            SftSettings(**block, checkpoint_every=json.loads(job.limits)["checkpoint_every"]),
             seed=(job.settings["point"]["seed"], job.settings["iteration"]),
-            updates_before=parent["updates"] if block["optimizer_state"] == "carry" else 0,
+            updates_before=parent["updates"],
             optimizer_state=moments,
             checkpoints=scratch,
             progress=reporter("updates", "tokens"),
         )
     with job.phase("write"):
-        write_checkpoint(model, source, folder / "policy")
+        write_checkpoint(model, checkpoint_of(job.parent), folder / "policy")
         write_optimizer(moments, folder / "trainer")
     job.facts |= {"tokens_per_second": round(metrics["tokens_trained"] / job.phases["train"], 1)}
     if torch.cuda.is_available():
@@ -137,7 +151,7 @@ def write_optimizer(moments: dict, folder: pathlib.Path) -> None:
 
 
 def main() -> None:
-    with node(__doc__, inputs=("parent", "rollouts", "selected"), outputs=("policy",)) as job:
+    with node(__doc__, inputs=("limits", "parent", "rollouts", "selected"), outputs=("policy",)) as job:
         parent, folder = read_json(job.parent), pathlib.Path(job.policy).parent
         something = len(read_table(job.selected, SELECTED, ["problem_id"])) > 0
         part = train_policy(job, parent, folder) if something else copy_forward(job, parent, folder)

@@ -44,8 +44,14 @@ def main() -> None:
             }
             with job.phase("write"):
                 status = send(payload, block["timeout_s"])
-        if status.startswith("not sent"):
-            print(f"warning: {status}. What was written lies in {folder}/wandb; `wandb sync` sends it", flush=True)
+                if status != "written" and block["mode"] == "online":
+                    offline = send({**payload, "mode": "offline"}, block["timeout_s"])
+                    status = f"{status}; offline: {offline}"
+        if status not in ("written", "disabled"):
+            print(
+                f"warning: {status}. `wandb sync {folder}/wandb/offline-run-*` sends what was written offline",
+                flush=True,
+            )
         write_json(
             job.tracked, {"status": status, "mode": block["mode"], "id": identity["id"], "project": block["project"]}
         )

@@ -1,0 +1,116 @@
+"""The look at everything that a sweep needs: what it refuses before anything is sampled."""
+
+import json
+import pathlib
+
+import pytest
+
+from opsft.problems import Problem
+from opsft_flow.config import resolve
+from opsft_flow.files import read_json
+from tests.unit.example_config import change, example_config
+from tests.unit.test_scripts import load
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# The toy reasoner's template puts a prompt of n words as "<user> ... <assistant> <think>": n + 3 tokens.
+FRAME = 3
+QUESTIONS = [("1 + 1", "2"), ("1 + 2 + 3", "6"), ("4 + 5", "9")]
+LONGEST = FRAME + 5
+
+
+@pytest.fixture
+def block(tmp_path) -> dict:
+    """The block of a problem set of three sums in a local file; the second sum is the longest."""
+    write_problems(tmp_path, QUESTIONS)
+    given = {"source": str(tmp_path / "sums.jsonl"), "verifier": "integer", "template": "{question}"}
+    return resolve(change(example_config(), "problems.train", given))["problems"]["train"]
+
+
+def write_problems(folder: pathlib.Path, pairs: list[tuple[str, str]]) -> None:
+    rows = [json.dumps({"question": question, "answer": answer}) + "\n" for question, answer in pairs]
+    (folder / "sums.jsonl").write_text("".join(rows))
+
+
+def test_a_set_is_read_and_may_be_drawn_whole(block):
+    problems = load("check").read_set("sums", block, prompts=3)
+    assert [(problem.question, problem.answer) for problem in problems] == QUESTIONS
+
+
+def test_an_iteration_cannot_draw_more_problems_than_the_set_has(block):
+    message = r"^problem set 'sums' has 3 problems; an iteration draws 4 \(rollouts\.prompts\)$"
+    with pytest.raises(ValueError, match=message):
+        load("check").read_set("sums", block, prompts=4)
+
+
+def test_what_a_limit_leaves_is_what_there_is_to_draw_from(block):
+    with pytest.raises(ValueError, match="has 2 problems; an iteration draws 3"):
+        load("check").read_set("sums", {**block, "limit": 2}, prompts=3)
+
+
+def test_an_answer_that_the_set_s_verifier_cannot_parse_is_named(block, tmp_path):
+    write_problems(tmp_path, [*QUESTIONS, ("x + x", "2x")])
+    message = r"^problem set 'sums': the verifier cannot parse the answer of problem 3 \(the first is '2x'\)$"
+    with pytest.raises(ValueError, match=message):
+        load("check").read_set("sums", block, prompts=1)
+    assert len(load("check").read_set("sums", {**block, "verifier": "exact"}, prompts=1)) == 4
+
+
+def test_the_structure_of_a_set_is_checked_too(block, tmp_path):
+    write_problems(tmp_path, [*QUESTIONS, (" ", "1")])
+    with pytest.raises(ValueError, match="problem set 'sums': empty question in problem 3"):
+        load("check").read_set("sums", block, prompts=1)
+
+
+def test_the_longest_prompt_is_measured_as_the_model_is_asked():
+    class Words:
+        chat_template = None
+
+        def __call__(self, text: str, add_special_tokens: bool) -> dict:
+            return {"input_ids": text.split()}
+
+    problems = [Problem(name, text, "1", None) for name, text in (("a", "1 2"), ("b", "1 2 3"), ("c", "10"))]
+    block = {"template": "Add: {question} .", "system": "Be brief", "source": "s"}
+    assert load("check").longest_prompt(Words(), problems, block) == (2 + 1 + 3 + 1, "b")
+
+
+@pytest.fixture
+def run_check(tmp_path, monkeypatch):
+    """Runs the check of one set and one model, for `uses` and `draws`; returns the file that it writes when all is well."""
+
+    def run(block: dict, uses: list, draws: dict) -> pathlib.Path:
+        model = {"source": str(ROOT / "models" / "toy-reasoner"), "revision": None, "trust_remote_code": False}
+        settings = {"problems": {"sums": block}, "models": {"toy": model}, "uses": uses, "draws": draws}
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
+            monkeypatch.setenv(name, "1")
+        checked = tmp_path / "checked.json"
+        outputs = ["--checked", str(checked), "--run", str(tmp_path / "checked.run.json")]
+        monkeypatch.setattr("sys.argv", ["check.py", "--settings", json.dumps(settings), *outputs])
+        load("check").main()
+        assert read_json(checked) == settings
+        return checked
+
+    return run
+
+
+def test_prompt_and_response_must_fit_into_the_context(block, run_check, capsys):
+    checked = run_check(block, [["toy", "sums", 12, LONGEST + 12]], {"sums": 3})
+    line = f"toy on sums: prompts of up to {LONGEST} tokens, responses of up to 12, context {LONGEST + 12}\n"
+    assert capsys.readouterr().out == line
+    checked.unlink()
+    with pytest.raises(SystemExit) as ended:
+        run_check(block, [["toy", "sums", 12, LONGEST + 12], ["toy", "sums", 13, LONGEST + 12]], {})
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        f"error: problem set 'sums': the prompt of problem 1 has {LONGEST} tokens of model 'toy'; with 13 for the "
+        f"response they exceed engine.context, {LONGEST + 12}\n"
+    )
+    assert not checked.exists()
+
+
+def test_what_is_refused_is_one_message_and_nothing_is_written_down(block, run_check, capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        run_check(block, [], {"sums": 4})
+    assert ended.value.code == 1
+    message = "error: problem set 'sums' has 3 problems; an iteration draws 4 (rollouts.prompts)\n"
+    assert capsys.readouterr().err == message
+    assert not list(tmp_path.glob("checked*"))
