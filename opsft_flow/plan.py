@@ -169,17 +169,18 @@ class Plan:
                 uses.add((point.model, block["problems"], block["max_tokens"], context))
             draws[recipe["problems"]] = max(draws.get(recipe["problems"], 0), recipe["rollouts"]["prompts"])
         blocks = {name: self.config["problems"][name] for name in self.problem_sets()}
-        local = {
-            name: None if block["source"].startswith("builtin:") else problem_path(block["source"], block["split"])
-            for name, block in blocks.items()
-        }
+        models = {name: self.config["models"][name] for name in self.models}
+        local = {f"models.{name}": find_local(block["source"]) for name, block in models.items()}
+        for name, block in blocks.items():
+            if not block["source"].startswith("builtin:"):
+                local[f"problems.{name}"] = problem_path(block["source"], block["split"])
         verifiers = tuple(sorted({f"opsft.verify.{block['verifier']}" for block in blocks.values()}))
         return canonical(
             {
                 "node": "check",
                 "code": code_hash("check", verifiers),
                 "problems": blocks,
-                "models": {name: self.config["models"][name] for name in self.models},
+                "models": models,
                 "fingerprints": {name: fingerprint(path) for name, path in local.items() if path},
                 "uses": sorted(uses),
                 "draws": draws,

@@ -6,7 +6,8 @@ import pytest
 
 from opsft_flow.files import write_json
 from opsft_flow.policy import checkpoint_of
-from opsft_flow.prune import droppable
+from opsft_flow.prune import abandoned_scratch, droppable
+from opsft_flow.scratch import Scratch
 
 POINT = "m/r/L8/seed0"
 
@@ -134,3 +135,21 @@ def test_a_copy_of_the_base_model_needs_no_weights(tree):
 
 def test_nothing_is_dropped_from_an_empty_tree(tree):
     assert tree.dropped() == []
+
+
+def test_scratch_of_a_point_that_has_ended_or_is_not_in_the_sweep_is_abandoned(tmp_path):
+    tree = Tree(tmp_path)
+    for i in (1, 2):
+        tree.add_policy(i)
+    left = [tmp_path / POINT / ".scratch" / "a", tmp_path / "m/r/L16/seed0/.scratch/b"]
+    for folder in left:
+        (folder / "state").mkdir(parents=True)
+    block = {"model": "m", "recipe": "r", "budget": 8, "seed": 0, "benchmarks": ["b"]}
+    assert abandoned_scratch(str(tmp_path), [{**block, "iterations": 2}]) == [left[1], left[0]]
+    assert abandoned_scratch(str(tmp_path), [{**block, "iterations": 3}]) == [left[1]]
+
+
+def test_scratch_that_a_living_process_holds_is_not_abandoned(tmp_path):
+    held = Scratch(tmp_path / POINT / ".scratch" / "a")
+    assert abandoned_scratch(str(tmp_path), []) == []
+    held.remove()

@@ -101,13 +101,14 @@ def test_evaluate_reads_responses_whatever_the_order_of_the_verdicts(tmp_path):
     script = load("evaluate")
     filler = {"seed": 0, "prompt_ids": [], "response_ids": [], "text": "", "logprob": 0.0, "opens_thinking": False}
     rollouts = [{**filler, **row} for row in (rollout("a", 0), rollout("a", 1, 9, "length"))]
-    write_table(tmp_path / "rollouts.parquet", rollouts, ROLLOUT)
-    write_table(tmp_path / "verdicts.parquet", [verdict("a", 1, finished=False), verdict("a", 0)], VERDICT)
-    responses = script.read_responses(str(tmp_path), 9)
+    tables = (str(tmp_path / "rollouts.parquet"), str(tmp_path / "verdicts.parquet"))
+    write_table(tables[0], rollouts, ROLLOUT)
+    write_table(tables[1], [verdict("a", 1, finished=False), verdict("a", 0)], VERDICT)
+    responses = script.read_responses(*tables, 9)
     assert responses.correct.tolist() == [[True, False]]
     assert responses.finished.tolist() == [[True, False]]
     assert responses.matched.tolist() == [[True, True]]
-    assert script.count_reasons(str(tmp_path)) == {"correct": 1, "unfinished": 1}
+    assert script.count_reasons(tables[1]) == {"correct": 1, "unfinished": 1}
 
 
 def test_base_names_the_commit_of_a_hub_model(tmp_path, monkeypatch):

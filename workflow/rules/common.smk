@@ -1,7 +1,8 @@
-# What every rule file uses: the plan of the sweep, and how a script is started. No rules here.
+# The plan of the sweep, and how a script is started. Functions only.
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ DEPLOYED = {str(method) for method in workflow.deployment_settings.deployment_me
 PYTHON = "python" if DEPLOYED else sys.executable
 ENGINES = {PLAN.config["models"][model]["engine"].get("name", PLAN.config["engine"]["name"]) for model in PLAN.models}
 ENGINE_ENV = f"../../envs/{'vllm' if 'vllm' in ENGINES else 'torch'}.yaml"
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
 
 
 wildcard_constraints:
@@ -42,6 +43,12 @@ wildcard_constraints:
     iteration=r"[1-9][0-9]*",
     model="|".join(map(re.escape, PLAN.config["models"])),
     problems="|".join(map(re.escape, PLAN.config["problems"])),
+
+
+def command_of(node):
+    """How the script of a node is started, as a param: a function that takes resources is not tracked."""
+    script = SCRIPTS / f"{node}.py"
+    return lambda wildcards, resources: f"{shlex.quote(PYTHON)} {shlex.quote(str(script))}"
 
 
 def resources_of(node, key):
@@ -66,7 +73,7 @@ def look_before_sampling():
             raise WorkflowError(f"nothing was sampled: {done.stderr.strip()}")
 
 
-def base_folder(wildcards):
+def base_folder(wildcards, resources):
     """The folder of the base model's evaluation that a benchmark is compared with, or `none` for the base itself."""
     place = PLAN.base_place(wildcards.place)
     return PLAN.path(place) if place else "none"

@@ -20,11 +20,12 @@ rule evaluate:
         mem_mb=resources_of("evaluate", "mem_mb"),
         runtime=resources_of("evaluate", "runtime"),
     params:
+        command=command_of("evaluate"),
         settings=lambda wildcards: PLAN.evaluate_settings(wildcards.place),
         base=base_folder,
     message:
         "evaluate {wildcards.place}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/evaluate.py --settings {params.settings:q} --threads {threads}"
-        " --place {RESULTS:q}/{wildcards.place:q} --base {params.base:q}"
+        "{params.command} --settings {params.settings:q} --threads {threads}"
+        " --rollouts {input.rollouts:q} --verdicts {input.verdicts:q} --base {params.base:q}"
         " --metrics {output.metrics:q} --run {output.run:q} > {log:q} 2>&1"

@@ -20,10 +20,11 @@ rule filter:
         mem_mb=resources_of("filter", "mem_mb"),
         runtime=resources_of("filter", "runtime"),
     params:
+        command=command_of("filter"),
         settings=lambda wildcards: PLAN.filter_settings(wildcards.point, int(wildcards.iteration)),
     message:
         "filter {wildcards.point} iteration {wildcards.iteration}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/filter.py --settings {params.settings:q} --threads {threads}"
+        "{params.command} --settings {params.settings:q} --threads {threads}"
         " --rollouts {input.rollouts:q} --verdicts {input.verdicts:q}"
         " --selected {output.selected:q} --statistics {output.statistics:q} --run {output.run:q} > {log:q} 2>&1"

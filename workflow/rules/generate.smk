@@ -20,10 +20,11 @@ rule generate:
         mem_mb=resources_of("generate", "mem_mb"),
         runtime=resources_of("generate", "runtime"),
     params:
+        command=command_of("generate"),
         settings=lambda wildcards: PLAN.generate_settings(wildcards.place),
     message:
         "sample {wildcards.place}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/generate.py --settings {params.settings:q} --threads {threads}"
+        "{params.command} --settings {params.settings:q} --threads {threads}"
         " --policy {input.policy:q} --problems {input.problems:q}"
         " --rollouts {output.rollouts:q} --run {output.run:q} > {log:q} 2>&1"

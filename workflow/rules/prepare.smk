@@ -15,11 +15,12 @@ rule problems:
     conda:
         "../../envs/cpu.yaml"
     params:
+        command=command_of("problems"),
         settings=lambda wildcards: PLAN.problem_settings(wildcards.problems),
     message:
         "prepare the problem set {wildcards.problems}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/problems.py --settings {params.settings:q}"
+        "{params.command} --settings {params.settings:q}"
         " --problems {output.problems:q} --run {output.run:q} > {log:q} 2>&1"
 
 
@@ -32,9 +33,10 @@ rule base:
     conda:
         "../../envs/cpu.yaml"
     params:
+        command=command_of("base"),
         settings=lambda wildcards: PLAN.base_settings(wildcards.model),
     message:
         "find the base model {wildcards.model}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/base.py --settings {params.settings:q}"
+        "{params.command} --settings {params.settings:q}"
         " --policy {output.policy:q} --run {output.run:q} > {log:q} 2>&1"

@@ -19,11 +19,12 @@ rule summary:
     conda:
         "../../envs/cpu.yaml"
     params:
+        command=command_of("summary"),
         settings=lambda wildcards: PLAN.summary_settings(),
     message:
         "tabulate the sweep"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/summary.py --settings {params.settings:q}"
+        "{params.command} --settings {params.settings:q}"
         " --points {output.points:q} --parquet {output.parquet:q} --curves {output.curves:q}"
         " --run {output.run:q} > {log:q} 2>&1"
 
@@ -58,10 +59,11 @@ rule figures:
     conda:
         "../../envs/cpu.yaml"
     params:
+        command=command_of("figures"),
         settings=lambda wildcards: PLAN.figure_settings(),
     message:
         "draw the figures"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/figures.py --settings {params.settings:q}"
-        " --points {input.points:q} --curves {input.curves:q} --folder {RESULTS:q}/summary"
+        "{params.command} --settings {params.settings:q}"
+        " --points {input.points:q} --curves {input.curves:q} --pareto {output.pareto:q}"
         " --run {output.run:q} > {log:q} 2>&1"

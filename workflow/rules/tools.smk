@@ -7,11 +7,12 @@ rule plan:
     conda:
         "../../envs/cpu.yaml"
     params:
+        command=command_of("plan"),
         settings=lambda wildcards: PLAN.summary_settings(),
     message:
         "the points of the sweep, and how far each has come"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/plan.py --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule dump_config:
@@ -20,11 +21,12 @@ rule dump_config:
     conda:
         "../../envs/cpu.yaml"
     params:
+        command=command_of("dump_config"),
         settings=lambda wildcards: canonical(PLAN.config),
     message:
         "the configuration with every default filled in"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/dump_config.py --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule prune:
@@ -33,8 +35,9 @@ rule prune:
     conda:
         "../../envs/cpu.yaml"
     params:
+        command=command_of("prune"),
         settings=lambda wildcards: PLAN.summary_settings(),
     message:
         "drop the weights that no open point needs"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/prune.py --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"

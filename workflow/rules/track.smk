@@ -14,9 +14,10 @@ rule track:
     conda:
         "../../envs/cpu.yaml"
     params:
+        command=command_of("track"),
         settings=lambda wildcards: PLAN.track_settings(wildcards.point, int(wildcards.iteration)),
     message:
         "track {wildcards.point} up to iteration {wildcards.iteration}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/track.py --settings {params.settings:q}"
+        "{params.command} --settings {params.settings:q}"
         " --tracked {output.tracked:q} --run {output.run:q} > {log:q} 2>&1"

@@ -19,10 +19,11 @@ rule verify:
         mem_mb=resources_of("verify", "mem_mb"),
         runtime=resources_of("verify", "runtime"),
     params:
+        command=command_of("verify"),
         settings=lambda wildcards: PLAN.verify_settings(wildcards.place),
     message:
         "grade {wildcards.place}"
     shell:
-        "{PYTHON:q} {SCRIPTS:q}/verify.py --settings {params.settings:q} --threads {threads}"
+        "{params.command} --settings {params.settings:q} --threads {threads}"
         " --rollouts {input.rollouts:q} --problems {input.problems:q}"
         " --verdicts {output.verdicts:q} --run {output.run:q} > {log:q} 2>&1"

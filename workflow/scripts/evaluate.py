@@ -14,10 +14,10 @@ from opsft_flow.tables import ROLLOUT, VERDICT, align, read_table
 COLUMNS = ["problem_id", "sample", "tokens", "finish_reason"]
 
 
-def read_responses(folder: str, max_tokens: int) -> Responses:
+def read_responses(rollouts_path: str, verdicts_path: str, max_tokens: int) -> Responses:
     """The graded responses of one policy on one benchmark."""
-    rollouts = read_table(f"{folder}/rollouts.parquet", ROLLOUT, COLUMNS)
-    verdicts = align(read_table(f"{folder}/verdicts.parquet", VERDICT), rollouts, f"{folder}/verdicts.parquet")
+    rollouts = read_table(rollouts_path, ROLLOUT, COLUMNS)
+    verdicts = align(read_table(verdicts_path, VERDICT), rollouts, verdicts_path)
     return Responses.from_rows(
         problem_ids=[row["problem_id"] for row in rollouts],
         sample_indices=[row["sample"] for row in rollouts],
@@ -30,13 +30,13 @@ def read_responses(folder: str, max_tokens: int) -> Responses:
     )
 
 
-def count_reasons(folder: str) -> dict[str, int]:
-    reasons = [row["reason"] for row in read_table(f"{folder}/verdicts.parquet", VERDICT, ["reason"])]
+def count_reasons(verdicts_path: str) -> dict[str, int]:
+    reasons = [row["reason"] for row in read_table(verdicts_path, VERDICT, ["reason"])]
     return dict(collections.Counter(sorted(reasons)))
 
 
 def main() -> None:
-    with node(__doc__, inputs=("place", "base"), outputs=("metrics",)) as job:
+    with node(__doc__, inputs=("rollouts", "verdicts", "base"), outputs=("metrics",)) as job:
         block, max_tokens = job.settings["evaluate"], job.settings["max_tokens"]
         settings = EvaluationSettings(
             resamples=block["resamples"],
@@ -47,11 +47,12 @@ def main() -> None:
             budgets=tuple(block["budgets"]) if block["budgets"] else None,
         )
         with job.phase("read"):
-            responses = read_responses(job.place, max_tokens)
-            base = None if job.base == "none" else read_responses(job.base, max_tokens)
+            responses = read_responses(job.rollouts, job.verdicts, max_tokens)
+            base_tables = (f"{job.base}/rollouts.parquet", f"{job.base}/verdicts.parquet")
+            base = None if job.base == "none" else read_responses(*base_tables, max_tokens)
         with job.phase("estimate"):
             metrics = evaluate(responses, settings, base)
-        write_json(job.metrics, {**metrics, "reasons": count_reasons(job.place)})
+        write_json(job.metrics, {**metrics, "reasons": count_reasons(job.verdicts)})
         accuracy, tokens = metrics["accuracy"], metrics["tokens"]["mean"]
         print(
             f"accuracy {accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f}), {tokens['value']:.1f} tokens"

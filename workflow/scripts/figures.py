@@ -1,4 +1,4 @@
-"""Draw the figures of the sweep as svg and png."""
+"""Draw the figures of the sweep as svg and png, all in the folder of `--pareto`."""
 
 import pathlib
 import tempfile
@@ -10,17 +10,18 @@ from opsft_flow.node import node
 
 
 def main() -> None:
-    with node(__doc__, inputs=("points", "curves"), outputs=("folder",)) as job:
+    with node(__doc__, inputs=("points", "curves"), outputs=("pareto",)) as job:
+        folder = pathlib.Path(job.pareto).parent
         points, curves = pandas.read_parquet(job.points), pandas.read_csv(job.curves)
         for name, figure in (
             ("pareto", pareto(points)),
             ("budget_curves", budget_curves(curves)),
             ("iterations", over_iterations(points)),
         ):
-            with tempfile.TemporaryDirectory(dir=job.folder) as temporary:
+            with tempfile.TemporaryDirectory(dir=folder) as temporary:
                 save(figure, pathlib.Path(temporary) / name)
                 for file in pathlib.Path(temporary).iterdir():
-                    file.replace(pathlib.Path(job.folder) / file.name)
+                    file.replace(folder / file.name)
 
 
 if __name__ == "__main__":
