@@ -13,6 +13,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 
+import threadpoolctl
+
+from opsft_flow.clock import take_clock
 from opsft_flow.files import write_json
 
 REPORTED_PACKAGES = ("torch", "transformers", "vllm", "math-verify", "pyarrow", "numpy", "wandb")
@@ -29,8 +32,8 @@ class Node:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.settings: dict = json.loads(arguments.settings)
         self.threads: int = arguments.threads
-        self.started = time.time()
-        self.phases: dict[str, float] = {}
+        self.started, script_started = take_clock()
+        self.phases = {"process start": script_started - self.started, "imports": time.time() - script_started}
         self.facts: dict = {}
         self.finished: Callable[[], None] = lambda: None
         for name, path in vars(arguments).items():
@@ -100,7 +103,8 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) ->
 
 
 def limit_threads(threads: int) -> None:
-    """Hold numerical libraries that are loaded later to `threads`; results on a CPU depend on their number."""
+    """Hold numerical libraries, loaded already or later, to `threads`; results on a CPU depend on their number."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    threadpoolctl.threadpool_limits(threads)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import pytest
 
@@ -48,10 +49,22 @@ def test_the_sidecar_says_what_was_run_and_where_the_time_went(start, tmp_path):
     assert sidecar["settings"] == {"a": 1}
     run = sidecar["run"]
     assert run["tokens"] == 5
-    assert list(run["phases"]) == ["work"]
+    assert sorted(run["phases"]) == ["imports", "process start", "work"]
     assert 0 <= run["phases"]["work"] <= run["seconds"]
     assert run["started"] <= run["ended"]
     assert {"host", "python", "packages", "peak_memory_mb"} <= run.keys()
+
+
+def test_seconds_count_from_the_start_of_the_launcher(start, tmp_path):
+    now = time.time()
+    os.environ["OPSFT_CLOCK"] = f"{now - 5} {now - 2}"
+    with start():
+        pass
+    run = json.loads((tmp_path / "run.json").read_text())["run"]
+    assert run["phases"]["process start"] == pytest.approx(3, abs=0.01)
+    assert run["phases"]["imports"] == pytest.approx(2, abs=0.5)
+    assert run["seconds"] == pytest.approx(5, abs=0.5)
+    assert "OPSFT_CLOCK" not in os.environ
 
 
 def test_a_phase_is_counted_where_it_ends_with_an_error(start):

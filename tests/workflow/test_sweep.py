@@ -165,9 +165,11 @@ def test_a_server_that_cannot_be_reached_fails_nothing(checkout, monkeypatch):
     assert tracked["status"].startswith("not sent")
 
 
-def test_a_sweep_that_is_run_again_gives_the_same_bytes(finished, checkout):
+def test_a_sweep_that_is_run_again_without_anything_kept_warm_gives_the_same_bytes(finished, checkout):
     expected = hashes(finished.folder)
     assert len(expected) > 30
+    checkout.change(warm={"imports": False})
+    assert checkout.would_run() == {}
     checkout.run("--cores", "2", "--forcerun", "sft", "filter", "--until", "evaluate")
     assert hashes(checkout.folder) == expected
 

@@ -17,6 +17,7 @@ from opsft_flow.config import ConfigError
 from opsft_flow.places import PLACE_PATTERN, POINT_PATTERN
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
+from opsft_flow.runtime import HEAD, announce_head
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
 sys.setrecursionlimit(100_000)
@@ -35,6 +36,11 @@ PYTHON = "python" if DEPLOYED else sys.executable
 ENGINES = {PLAN.config["models"][model]["engine"].get("name", PLAN.config["engine"]["name"]) for model in PLAN.models}
 ENGINE_ENV = f"../../envs/{'vllm' if 'vllm' in ENGINES else 'torch'}.yaml"
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
+# Nodes on this machine are forked from a process that ends with this one; a job on a cluster is on its own.
+if workflow.is_main_process and PLAN.config["warm"]["imports"]:
+    announce_head()
+elif workflow.remote_exec:
+    os.environ.pop(HEAD, None)
 
 
 wildcard_constraints:
@@ -48,7 +54,7 @@ wildcard_constraints:
 def command_of(node):
     """How the script of a node is started, as a param: a function that takes resources is not tracked."""
     script = SCRIPTS / f"{node}.py"
-    return lambda wildcards, resources: f"{shlex.quote(PYTHON)} {shlex.quote(str(script))}"
+    return lambda wildcards, resources: f"{shlex.quote(PYTHON)} -P -m opsft_flow.launch {shlex.quote(str(script))}"
 
 
 def resources_of(node, key):
@@ -65,7 +71,8 @@ def look_before_sampling():
     name = hashlib.sha256(settings.encode()).hexdigest()[:16]
     checked = f"{RESULTS}/problems/checked/{name}.json"
     if not os.path.exists(checked):
-        command = [sys.executable, str(SCRIPTS / "check.py"), "--settings", settings]
+        launch = [sys.executable, "-P", "-m", "opsft_flow.launch"]
+        command = [*launch, str(SCRIPTS / "check.py"), "--settings", settings]
         outputs = ["--checked", checked, "--run", checked.replace(".json", ".run.json")]
         done = subprocess.run(command + outputs, capture_output=True, text=True)
         print(done.stdout, end="", file=sys.stderr)

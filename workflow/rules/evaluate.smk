@@ -11,8 +11,6 @@ rule evaluate:
         run=f"{RESULTS}/{{place}}/metrics.run.json",
     log:
         f"{LOGS}/{{place}}/evaluate.log",
-    benchmark:
-        f"{LOGS}/{{place}}/evaluate.tsv"
     conda:
         "../../envs/cpu.yaml"
     threads: resources_of("evaluate", "threads")

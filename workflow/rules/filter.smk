@@ -11,8 +11,6 @@ rule filter:
         run=f"{RESULTS}/{{point}}/iter{{iteration}}/train/filter.run.json",
     log:
         f"{LOGS}/{{point}}/iter{{iteration}}/filter.log",
-    benchmark:
-        f"{LOGS}/{{point}}/iter{{iteration}}/filter.tsv"
     conda:
         "../../envs/cpu.yaml"
     threads: resources_of("filter", "threads")

@@ -10,8 +10,6 @@ rule generate:
         run=f"{RESULTS}/{{place}}/rollouts.run.json",
     log:
         f"{LOGS}/{{place}}/generate.log",
-    benchmark:
-        f"{LOGS}/{{place}}/generate.tsv"
     conda:
         ENGINE_ENV
     threads: resources_of("generate", "threads")

@@ -11,8 +11,6 @@ rule sft:
         run=f"{RESULTS}/{{point}}/iter{{iteration}}/policy.run.json",
     log:
         f"{LOGS}/{{point}}/iter{{iteration}}/sft.log",
-    benchmark:
-        f"{LOGS}/{{point}}/iter{{iteration}}/sft.tsv"
     # The chain through the policies is the longest path of the graph; what is measured beside it can wait.
     priority: 10
     conda:

@@ -10,8 +10,6 @@ rule verify:
         run=f"{RESULTS}/{{place}}/verdicts.run.json",
     log:
         f"{LOGS}/{{place}}/verify.log",
-    benchmark:
-        f"{LOGS}/{{place}}/verify.tsv"
     conda:
         "../../envs/cpu.yaml"
     threads: resources_of("verify", "threads")

@@ -1,0 +1,108 @@
+"""Start the script of a node: `python -P -m opsft_flow.launch SCRIPT ARGUMENT...`
+
+Where a workflow runs on this machine, the script runs in a process forked from one that has imported torch and the like
+already (`opsft_flow.forkserver`): that saves seconds a node. Else, or where that server is killed, it runs right here, with
+the same result. This module is imported for every node, so it imports next to nothing itself.
+"""
+
+import fcntl
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+from opsft_flow import messages
+from opsft_flow.clock import pass_clock
+from opsft_flow.runtime import Head, connect, find_head, kill_session, process_start, remove_leftovers_of_heads
+
+SERVER_ENVIRONMENT = {
+    # A process with threads must not fork. Nodes set their own number of threads once they are forked.
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    # Asking for GPUs must not initialise CUDA, which does not survive a fork.
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+}
+
+
+def main() -> None:
+    started = time.time()
+    command = sys.argv[1:]
+    head = find_head()
+    if head is not None:
+        try:
+            status = run_forked(head, command, started)
+        except PermissionError as error:
+            sys.exit(f"error: {error}")
+        if status is not None:
+            sys.exit(status)
+        if not head.is_alive():
+            sys.exit("error: the workflow that started this node has ended")
+    run_script(command, started)
+
+
+def run_script(command: list[str], started: float) -> None:
+    """Run a script as if Python had been started with it; `started` is when its node was, in seconds since the epoch."""
+    pass_clock(started)
+    sys.argv = command
+    sys.path.insert(0, str(Path(command[0]).parent))
+    runpy.run_path(command[0], run_name="__main__")
+
+
+def run_forked(head: Head, command: list[str], started: float) -> int | None:
+    """The exit status of the script, run by the head's fork server; None where that server is gone before the script has ended."""
+    server = reach_server(head)
+    if server is None:
+        return None
+    order = {"command": command, "folder": os.getcwd(), "environment": dict(os.environ), "started": started}
+    with server:
+        try:
+            messages.send(server, order, files=(sys.stdout.fileno(), sys.stderr.fileno()))
+        except BrokenPipeError:
+            return None
+        process = messages.receive(server)
+        status = messages.receive(server)
+    if process and not status:
+        # The script dies with its server; it must be dead before it begins again.
+        kill_session(process[0])
+        while process_start(process[0]) is not None:
+            time.sleep(0.01)
+    return status[0] if status else None
+
+
+def reach_server(head: Head) -> socket.socket | None:
+    """A connection to the head's fork server for this interpreter, which the first node starts; None where it does not start."""
+    name = f"fork-{zlib.crc32(sys.executable.encode()):08x}"
+    path = head.folder() / f"{name}.sock"
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection = connect(path)
+        if connection is None:
+            remove_leftovers_of_heads()
+            process = start_server(path, head)
+            while connection is None and process.poll() is None:
+                time.sleep(0.02)
+                connection = connect(path)
+    return connection
+
+
+def start_server(path: Path, head: Head) -> subprocess.Popen:
+    """Start the fork server in a session of its own: a signal to the workflow's processes does not reach it."""
+    with open(path.with_suffix(".log"), "a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "opsft_flow.forkserver", str(path), str(head.pid), str(head.started)],
+            env=os.environ | SERVER_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

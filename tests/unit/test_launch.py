@@ -1,0 +1,229 @@
+"""Nodes forked from a process that has imported everything: what a script sees, and what happens when somebody is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from opsft_flow.runtime import FOLDER, HEAD, process_start
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="nodes are forked on Linux alone")
+
+TELL = """
+import json, os, sys
+print(json.dumps({"argv": sys.argv, "cwd": os.getcwd(), "name": __name__, "file": __file__, "here": sys.path[0],
+                  "colour": os.environ.get("COLOUR"), "clock": "OPSFT_CLOCK" in os.environ,
+                  "torch": "torch" in sys.modules, "own": [m for m in sys.modules if m.startswith("opsft")],
+                  "parent": os.getppid(), "threads": len(os.listdir("/proc/self/task"))}))
+print("aside", file=sys.stderr)
+sys.exit(int(sys.argv[1]))
+"""
+
+
+class Workflow:
+    """A process that stands for the head of a workflow, and the nodes that it starts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(["sleep", "600"])
+        head = f"{os.uname().nodename}:{self.process.pid}:{process_start(self.process.pid)}"
+        self.environment = os.environ | {HEAD: head, FOLDER: str(folder), "PYTHONPATH": str(ROOT)}
+
+    def start(self, script: Path, *arguments: str, **changes) -> subprocess.Popen:
+        command = [sys.executable, "-P", "-m", "opsft_flow.launch", str(script), *arguments]
+        options = {"env": self.environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, **(options | changes))
+
+    def run(self, script: Path, *arguments: str, **changes) -> tuple[int, str, str]:
+        process = self.start(script, *arguments, **changes)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def server(self) -> int:
+        """The process id of the fork server."""
+        pattern = f"opsft_flow.forkserver {self.folder}"
+        return int(subprocess.run(["pgrep", "-of", pattern], capture_output=True, text=True).stdout)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory):
+    workflow = Workflow(private(tmp_path_factory))
+    yield workflow
+    workflow.end()
+    wait_until(lambda: not list(workflow.folder.glob("head-*")))
+
+
+@pytest.fixture
+def doomed(tmp_path_factory):
+    """A workflow for a test that kills its server or its head."""
+    workflow = Workflow(private(tmp_path_factory))
+    yield workflow
+    workflow.end()
+
+
+def private(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    folder.chmod(0o700)
+    return folder
+
+
+@pytest.fixture
+def script(tmp_path) -> Path:
+    (tmp_path / "tell.py").write_text(TELL)
+    return tmp_path / "tell.py"
+
+
+def wait_until(condition, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for has not happened"
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    return process_start(pid) is not None
+
+
+def test_a_script_sees_what_it_would_see_in_a_process_of_its_own(workflow, script, tmp_path):
+    here = tmp_path / "elsewhere"
+    here.mkdir()
+    status, out, err = workflow.run(script, "3", "two words", cwd=here, env=workflow.environment | {"COLOUR": "green"})
+    seen = json.loads(out)
+    assert (status, err) == (3, "aside\n")
+    assert seen["argv"] == [str(script), "3", "two words"]
+    assert (seen["cwd"], seen["here"]) == (str(here), str(script.parent))
+    assert (seen["name"], seen["file"]) == ("__main__", str(script))
+    assert (seen["colour"], seen["clock"]) == ("green", True)
+
+
+def test_a_script_is_forked_from_the_server_with_torch_and_without_code_of_the_project(workflow, script):
+    _, out, _ = workflow.run(script, "0")
+    seen = json.loads(out)
+    assert seen["parent"] == workflow.server()
+    assert seen["torch"]
+    assert seen["own"] == []
+
+
+def test_without_a_workflow_a_script_runs_in_the_process_that_was_started(workflow, script):
+    environment = {key: value for key, value in workflow.environment.items() if key != HEAD}
+    status, out, err = workflow.run(script, "3", env=environment)
+    assert (status, err) == (3, "aside\n")
+    assert not json.loads(out)["torch"]
+    assert json.loads(out)["parent"] == os.getpid()
+
+
+def test_a_workflow_on_another_machine_or_with_a_reused_process_id_is_none(workflow, script):
+    host, pid, started = workflow.environment[HEAD].rsplit(":", 2)
+    for head in (f"elsewhere:{pid}:{started}", f"{host}:{pid}:{int(started) + 1}"):
+        _, out, _ = workflow.run(script, "0", env=workflow.environment | {HEAD: head})
+        assert json.loads(out)["parent"] == os.getpid()
+
+
+def test_an_edited_module_of_the_project_is_read_anew(workflow, tmp_path):
+    script = tmp_path / "import.py"
+    script.write_text("import opsft_flow.runtime, messages\nprint(messages.WORD, opsft_flow.runtime.__name__)")
+    for word in ("first", "second"):
+        (tmp_path / "messages.py").write_text(f"WORD = {word!r}\n# {'x' * len(word)}")
+        assert workflow.run(script)[1] == f"{word} opsft_flow.runtime\n"
+
+
+def test_a_script_that_a_signal_ends_gives_the_status_that_a_shell_would_give(workflow, tmp_path):
+    script = tmp_path / "die.py"
+    script.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert workflow.run(script)[0] == 128 + signal.SIGKILL
+
+
+def test_an_error_shows_its_traceback_and_gives_status_1(workflow, tmp_path):
+    script = tmp_path / "fail.py"
+    script.write_text("raise KeyError('lost')")
+    status, _, err = workflow.run(script)
+    assert status == 1
+    assert "KeyError: 'lost'" in err
+
+
+def sleeper(tmp_path: Path) -> Path:
+    """A script that writes its process id and that of a child, and then sleeps."""
+    script = tmp_path / "sleep.py"
+    script.write_text(
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        "open(sys.argv[1] + '.part', 'w').write(f'{os.getpid()} {child.pid}')\n"
+        "os.rename(sys.argv[1] + '.part', sys.argv[1])\n"
+        "time.sleep(600)\n"
+    )
+    return script
+
+
+def start_sleeper(workflow: Workflow, tmp_path: Path) -> tuple[subprocess.Popen, list[int]]:
+    note = tmp_path / "pids"
+    launcher = workflow.start(sleeper(tmp_path), str(note), stdout=subprocess.DEVNULL)
+    wait_until(note.exists)
+    return launcher, [int(pid) for pid in note.read_text().split()]
+
+
+def test_two_nodes_run_at_once(workflow, script, tmp_path):
+    launcher, _ = start_sleeper(workflow, tmp_path)
+    assert workflow.run(script, "0")[0] == 0
+    launcher.kill()
+    launcher.communicate()
+
+
+def test_a_killed_launcher_takes_its_node_and_what_that_started_with_it(workflow, tmp_path):
+    launcher, pids = start_sleeper(workflow, tmp_path)
+    launcher.kill()
+    launcher.communicate()
+    wait_until(lambda: not any(map(is_running, pids)))
+
+
+def test_a_killed_server_ends_the_node_which_begins_again_without_it(doomed, tmp_path):
+    script = tmp_path / "count.py"
+    script.write_text(
+        "import os, pathlib, sys, time\n"
+        "runs = pathlib.Path(sys.argv[1])\n"
+        "(runs / str(os.getpid())).write_text(str(os.getppid()))\n"
+        "time.sleep(0 if len(list(runs.iterdir())) == 2 else 600)\n"
+        "print('done')\n"
+    )
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    launcher = doomed.start(script, str(runs))
+    wait_until(lambda: list(runs.iterdir()) and next(runs.iterdir()).read_text())
+    first = int(next(runs.iterdir()).name)
+    os.kill(doomed.server(), signal.SIGKILL)
+    assert launcher.communicate(timeout=60)[0] == "done\n"
+    assert not is_running(first)
+    assert len(list(runs.iterdir())) == 2
+
+
+def test_a_head_that_is_gone_takes_the_server_and_the_nodes_with_it(doomed, tmp_path):
+    launcher, pids = start_sleeper(doomed, tmp_path)
+    server = doomed.server()
+    doomed.end()
+    assert "the workflow that started this node has ended" in launcher.communicate(timeout=20)[1]
+    assert launcher.returncode == 1
+    wait_until(lambda: not any(map(is_running, [server, *pids])))
+    wait_until(lambda: not list(doomed.folder.glob("head-*")))
+
+
+def test_what_workflows_left_that_were_killed_is_removed_by_the_next(doomed, script):
+    (doomed.folder / "head-1-1").mkdir()
+    (doomed.folder / "head-1-1" / "fork-0.log").touch()
+    doomed.run(script, "0")
+    assert not (doomed.folder / "head-1-1").exists()
+
+
+def test_a_folder_that_others_can_reach_is_refused(doomed, script):
+    doomed.folder.chmod(0o755)
+    status, _, err = doomed.run(script, "0")
+    assert status == 1
+    assert "with mode 700, found 0o40755" in err
