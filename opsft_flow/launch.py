@@ -17,7 +17,7 @@ from pathlib import Path
 
 from opsft_flow import messages
 from opsft_flow.clock import pass_clock
-from opsft_flow.runtime import Head, connect, find_head, kill_session, process_start, remove_leftovers_of_heads
+from opsft_flow.runtime import Head, connect, end_process, find_head, remove_leftovers_of_heads
 
 SERVER_ENVIRONMENT = {
     # A process with threads must not fork. Nodes set their own number of threads once they are forked.
@@ -69,9 +69,7 @@ def run_forked(head: Head, command: list[str], started: float) -> int | None:
         status = messages.receive(server)
     if process and not status:
         # The script dies with its server; it must be dead before it begins again.
-        kill_session(process[0])
-        while process_start(process[0]) is not None:
-            time.sleep(0.01)
+        end_process(process[0])
     return status[0] if status else None
 
 

@@ -24,7 +24,7 @@ REPORTED_PACKAGES = ("torch", "transformers", "vllm", "math-verify", "pyarrow", 
 class Node:
     """What a script knows of its job.
 
-    `settings` is the job's canonical JSON, parsed; `threads` the CPU threads it may use; every named input and output
+    `settings` is the job's canonical JSON, parsed; `threads` and `gpus` are what it may use; every named input and output
     is an attribute that holds a path. `run` is always an output: the sidecar. `facts` are added to the sidecar, and
     `finished` is for a script to call, or to set, when its result is in place.
     """
@@ -32,12 +32,13 @@ class Node:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.settings: dict = json.loads(arguments.settings)
         self.threads: int = arguments.threads
+        self.gpus: int = arguments.gpus
         self.started, script_started = take_clock()
         self.phases = {"process start": script_started - self.started, "imports": time.time() - script_started}
         self.facts: dict = {}
         self.finished: Callable[[], None] = lambda: None
         for name, path in vars(arguments).items():
-            if name not in ("settings", "threads"):
+            if name not in ("settings", "threads", "gpus"):
                 setattr(self, name, path)
 
     @contextlib.contextmanager
@@ -87,6 +88,7 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) ->
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--settings", required=True, help="canonical JSON of the job's settings")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads to use")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs to use, where there are any")
     for name in (*inputs, *outputs, "run"):
         parser.add_argument(f"--{name}", required=True)
     this = Node(parser.parse_args())

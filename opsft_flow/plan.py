@@ -203,6 +203,17 @@ class Plan:
             }
         )
 
+    def serving(self) -> str:
+        """How engines are kept and shared: nothing that changes what is sampled."""
+        warm, generate = self.config["warm"], self.config["resources"]["generate"]
+        return canonical(
+            {
+                "engine": warm["engine"],
+                "idle_s": warm["idle_s"],
+                "engines_per_gpu": generate["engines_per_gpu"],
+            }
+        )
+
     def rollout_block(self, place: Place) -> dict:
         """How many responses, under which cap, at which temperature and from which seed."""
         if place.benchmark:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import stat
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +64,13 @@ def kill_session(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def end_process(pid: int) -> None:
+    """Kill a process that leads a session, with all that it started there, and wait until it is gone."""
+    kill_session(pid)
+    while process_start(pid) is not None:
+        time.sleep(0.01)
 
 
 def remove_leftovers_of_heads() -> None:

@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from opsft_flow.runtime import FOLDER, HEAD, process_start
+from opsft_flow.runtime import HEAD
+from tests.unit.processes import FakeHead, find_process, is_running, wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="nodes are forked on Linux alone")
 
 TELL = """
@@ -26,14 +25,8 @@ sys.exit(int(sys.argv[1]))
 """
 
 
-class Workflow:
-    """A process that stands for the head of a workflow, and the nodes that it starts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(["sleep", "600"])
-        head = f"{os.uname().nodename}:{self.process.pid}:{process_start(self.process.pid)}"
-        self.environment = os.environ | {HEAD: head, FOLDER: str(folder), "PYTHONPATH": str(ROOT)}
+class Workflow(FakeHead):
+    """A workflow that starts nodes by the launcher."""
 
     def start(self, script: Path, *arguments: str, **changes) -> subprocess.Popen:
         command = [sys.executable, "-P", "-m", "opsft_flow.launch", str(script), *arguments]
@@ -47,17 +40,12 @@ class Workflow:
 
     def server(self) -> int:
         """The process id of the fork server."""
-        pattern = f"opsft_flow.forkserver {self.folder}"
-        return int(subprocess.run(["pgrep", "-of", pattern], capture_output=True, text=True).stdout)
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        return find_process(f"opsft_flow.forkserver {self.folder}")
 
 
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory):
-    workflow = Workflow(private(tmp_path_factory))
+    workflow = Workflow(tmp_path_factory.mktemp("run"))
     yield workflow
     workflow.end()
     wait_until(lambda: not list(workflow.folder.glob("head-*")))
@@ -66,32 +54,15 @@ def workflow(tmp_path_factory):
 @pytest.fixture
 def doomed(tmp_path_factory):
     """A workflow for a test that kills its server or its head."""
-    workflow = Workflow(private(tmp_path_factory))
+    workflow = Workflow(tmp_path_factory.mktemp("run"))
     yield workflow
     workflow.end()
-
-
-def private(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    folder.chmod(0o700)
-    return folder
 
 
 @pytest.fixture
 def script(tmp_path) -> Path:
     (tmp_path / "tell.py").write_text(TELL)
     return tmp_path / "tell.py"
-
-
-def wait_until(condition, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for has not happened"
-        time.sleep(0.02)
-
-
-def is_running(pid: int) -> bool:
-    return process_start(pid) is not None
 
 
 def test_a_script_sees_what_it_would_see_in_a_process_of_its_own(workflow, script, tmp_path):

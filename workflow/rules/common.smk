@@ -14,6 +14,7 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 sys.path.insert(0, str(ROOT))
 
 from opsft_flow.config import ConfigError
+from opsft_flow.gpus import find_gpus
 from opsft_flow.places import PLACE_PATTERN, POINT_PATTERN
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
@@ -60,6 +61,12 @@ def command_of(node):
 def resources_of(node, key):
     """A resource of a kind of node, as the configuration gives it."""
     return PLAN.config["resources"][node][key]
+
+
+def count_gpus():
+    """Run as many GPU jobs at once as this machine has GPUs, or one where it has none, unless the command line says otherwise."""
+    if workflow.local_exec and "gpu" not in workflow.global_resources:
+        workflow.register_resource("gpu", max(1, len(find_gpus())))
 
 
 def look_before_sampling():

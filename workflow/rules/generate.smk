@@ -20,9 +20,11 @@ rule generate:
     params:
         command=command_of("generate"),
         settings=lambda wildcards: PLAN.generate_settings(wildcards.place),
+        # A function that takes resources is not tracked: this decides how fast it is sampled, not what.
+        serving=lambda wildcards, resources: PLAN.serving(),
     message:
         "sample {wildcards.place}"
     shell:
-        "{params.command} --settings {params.settings:q} --threads {threads}"
-        " --policy {input.policy:q} --problems {input.problems:q}"
+        "{params.command} --settings {params.settings:q} --serving {params.serving:q}"
+        " --threads {threads} --gpus {resources.gpu} --policy {input.policy:q} --problems {input.problems:q}"
         " --rollouts {output.rollouts:q} --run {output.run:q} > {log:q} 2>&1"

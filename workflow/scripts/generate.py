@@ -3,12 +3,13 @@
 import json
 import pathlib
 
-from opsft.engines import EngineSettings, Request, Sampling, check_requests, load_engine
+from opsft.engines import EngineSettings, Request, Sampling, check_requests
 from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed, stop_tokens
 from opsft.tokenizer import load_tokenizer
 from opsft_flow.node import node
 from opsft_flow.policy import checkpoint_of
 from opsft_flow.progress import reporter
+from opsft_flow.sampling import sample
 from opsft_flow.tables import PROBLEM, ROLLOUT, read_table, write_table
 
 
@@ -45,7 +46,7 @@ def as_rows(problem: dict, request: Request, prompt: str, completions: list, tok
 
 
 def main() -> None:
-    with node(__doc__, inputs=("policy", "problems"), outputs=("rollouts",)) as job:
+    with node(__doc__, inputs=("serving", "policy", "problems"), outputs=("rollouts",)) as job:
         rollouts, iteration = job.settings["rollouts"], job.settings["iteration"]
         problems = choose(read_table(job.problems, PROBLEM), rollouts, iteration)
         checkpoint = checkpoint_of(job.policy)
@@ -74,11 +75,8 @@ def main() -> None:
             )
             # The engine checks too; here a prompt that does not fit is refused before the engine has cost anything.
             check_requests(requests, sampling, settings.context, len(tokenizer))
-        with job.phase("engine start"):
-            engine = load_engine(job.settings["engine"]["name"], str(checkpoint), settings)
-        with job.phase("sample"):
-            most = sum(request.samples for request in requests) * sampling.max_tokens
-            completions = engine.generate(requests, sampling, reporter("responses", "tokens", most=most))
+        most = sum(request.samples for request in requests) * sampling.max_tokens
+        completions = sample(job, checkpoint, requests, sampling, reporter("responses", "tokens", most=most))
         with job.phase("write"):
             table = zip(problems, requests, prompts, completions, strict=True)
             rows = [row for entry in table for row in as_rows(*entry, tokenizer)]

@@ -1,0 +1,169 @@
+"""A process that keeps an engine between nodes: `python -P -m opsft_flow.engine_server SOCKET HEAD_PID HEAD_START IDLE_SECONDS`
+
+`opsft_flow.warm_engine` starts it and asks it. It serves one client at a time, and holds the client's GPU locks while it works. It is a
+cache and nothing else: it ends when it has been idle for long, when its workflow is gone, or when a client goes away in the
+middle of its work, and whoever finds it gone starts another.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from opsft.engines import Engine, EngineSettings, Request, Sampling, load_engine
+from opsft_flow import messages
+from opsft_flow.runtime import Head, listen, remove_leftovers_of_heads
+
+
+class EngineServer:
+    """Serves one engine at `path`; `weights` names those that are in it."""
+
+    def __init__(self, path: Path, idle_s: float) -> None:
+        self.path = path
+        self.listener = listen(path)
+        self.listener.settimeout(idle_s)
+        self.engine: Engine | None = None
+        self.weights: str | None = None
+
+    def serve(self) -> None:
+        """Serve clients, one after the other, until none has come for `idle_s` seconds."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                client, _ = self.listener.accept()
+                client.settimeout(None)
+                with client, contextlib.suppress(BrokenPipeError):
+                    messages.send(client, {"process": os.getpid()})
+                    received = messages.receive(client, most_files=16)
+                    if received is not None:
+                        self.answer(client, *received)
+
+    def answer(self, client: socket.socket, order: dict, locks: list[int]) -> None:
+        """Do what is asked, and say how it went. Until then the client's GPUs are this process's too."""
+        done = threading.Event()
+        threading.Thread(target=end_with_client, args=(client, done), daemon=True).start()
+        try:
+            if order["do"] == "sample":
+                self.sample(client, order)
+            elif self.engine is not None:
+                self.engine.sleep()
+            outcome = {"event": "done"}
+        except (ValueError, FloatingPointError) as error:
+            outcome = {"event": "refused", "kind": type(error).__name__, "message": str(error)}
+        except Exception:
+            outcome = {"event": "broken", "message": traceback.format_exc()}
+        done.set()
+        for lock in locks:
+            os.close(lock)
+        messages.send(client, outcome)
+        if outcome["event"] == "broken":
+            end()
+
+    def sample(self, client: socket.socket, order: dict) -> None:
+        """Sample from the policy that is asked for; the completions are sent request by request."""
+        self.take_policy(client, order)
+        requests = [Request(tuple(ids), seed, samples) for ids, seed, samples in order["requests"]]
+        sampling = Sampling(**{**order["sampling"], "stop_token_ids": tuple(order["sampling"]["stop_token_ids"])})
+        with timed(client, "sample"):
+            completions = self.engine.generate(requests, sampling, progress_to(client))
+        for several in completions:
+            rows = [(one.token_ids, one.finish_reason, one.logprob) for one in several]
+            messages.send(client, {"event": "completions", "rows": rows})
+
+    def take_policy(self, client: socket.socket, order: dict) -> None:
+        """Start the engine where it has not been, put the policy's weights into it where they are others, and check them."""
+        if self.engine is None:
+            with timed(client, "engine start"):
+                self.engine = load_engine(order["engine"], order["model"], EngineSettings(**order["settings"]))
+        elif self.weights != order["weights"]:
+            self.weights = None
+            with timed(client, "weights"):
+                self.engine.load_weights(order["model"])
+        if self.weights != order["weights"]:
+            with timed(client, "weights"):
+                check_probe(self.engine, order["probe"], order["tolerance"])
+            self.weights = order["weights"]
+
+
+def check_probe(engine: Engine, probe: dict | None, tolerance: float) -> None:
+    """Compare a log-probability, in nats, with the one that the trainer found; a policy that was not trained here has none.
+
+    Raises RuntimeError where they differ: other weights, or only some of the right ones, are in the engine.
+    """
+    if probe is None:
+        return
+    greedy = Sampling(max_tokens=1, temperature=0.0, top_p=1.0, top_k=0, stop_token_ids=(), logprobs=True)
+    request = Request(tuple(probe["prompt_ids"]), seed=0, samples=1)
+    found = engine.generate([request], greedy, lambda done, total, tokens: None)[0][0].logprob
+    if abs(found - probe["logprob"]) > tolerance:
+        raise RuntimeError(
+            f"the engine gives the likeliest next token a log-probability of {found:.4f}, the trainer {probe['logprob']:.4f}; "
+            f"{tolerance} nats apart are allowed: the engine does not hold this policy's weights"
+        )
+
+
+@contextlib.contextmanager
+def timed(client: socket.socket, phase: str) -> Iterator[None]:
+    """Tell the client how long a phase has taken, in seconds."""
+    started = time.monotonic()
+    yield
+    messages.send(client, {"event": "phase", "name": phase, "seconds": time.monotonic() - started})
+
+
+def progress_to(client: socket.socket, every_s: float = 0.5) -> Callable[[int, int, int], None]:
+    """A function that tells the client how far the work is, at most once in `every_s` seconds and at the end."""
+    last = 0.0
+
+    def report(*counts: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every_s or counts[0] == counts[1]:
+            last = now
+            messages.send(client, {"event": "progress", "counts": counts})
+
+    return report
+
+
+def end_with_client(client: socket.socket, done: threading.Event) -> None:
+    """End this process where the client goes away before its work is done: nobody wants it, and its GPU is needed."""
+    with contextlib.suppress(OSError):
+        while not done.is_set():
+            readable, _, _ = select.select([client], [], [], 1.0)
+            if readable and not done.is_set() and not client.recv(1, socket.MSG_PEEK):
+                end()
+
+
+def end_with_head(head: Head) -> None:
+    """End this process when the workflow has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(head.pid)
+        if head.is_alive():
+            select.select([process], [], [])
+    end()
+
+
+def end() -> None:
+    """End this process and what the engine has started; it leads a session of its own."""
+    Path(sys.argv[1]).unlink(missing_ok=True)
+    remove_leftovers_of_heads()
+    os.killpg(0, signal.SIGKILL)
+
+
+def main() -> None:
+    path, pid, started, idle_s = sys.argv[1:]
+    server = EngineServer(Path(path), float(idle_s))
+    threading.Thread(target=end_with_head, args=(Head(int(pid), int(started)),), daemon=True).start()
+    try:
+        server.serve()
+    finally:
+        end()
+
+
+if __name__ == "__main__":
+    main()

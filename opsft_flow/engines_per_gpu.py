@@ -1,0 +1,59 @@
+"""How many vLLM engines share a GPU, and what each gets of it."""
+
+import dataclasses
+from pathlib import Path
+
+from opsft.engines import EngineSettings
+
+SMALL, MEDIUM = 2048, 4096
+"""Weights in bfloat16, in MiB, up to which four engines, or two, share a GPU.
+
+Sampling from a small model is bound by the processor that drives the GPU: with 0.5 B parameters one engine made 27k tokens/s on an H100, four
+of them 105k to 115k.
+"""
+
+CORES_PER_ENGINE = 4
+OVERHEAD_MB = 4096
+"""What an engine takes beside weights and cache: CUDA's context, graphs, activations."""
+
+
+def choose_engines(weights_mb: float, cores: int) -> int:
+    """How many engines of a model with weights of this size in bfloat16, in MiB, work best on one GPU."""
+    wanted = 4 if weights_mb <= SMALL else 2 if weights_mb <= MEDIUM else 1
+    return max(1, min(wanted, cores // CORES_PER_ENGINE))
+
+
+def share_of_gpu(settings: EngineSettings, engines: int, weights_mb: float, gpu_memory_mb: int) -> EngineSettings:
+    """The settings of each of `engines` engines that share what `settings` gives to one.
+
+    vLLM measures what is free on a GPU while its neighbours start, so each cache gets a size of its own. Raises
+    ValueError where that leaves no cache.
+    """
+    if engines == 1:
+        return settings
+    share = settings.gpu_memory_utilization / engines
+    cache_mb = settings.kv_cache_memory_mb or int(gpu_memory_mb * share - weights_mb - OVERHEAD_MB)
+    if cache_mb < 1:
+        raise ValueError(
+            f"engines_per_gpu {engines} is not allowed: a share of {gpu_memory_mb * share:,.0f} MiB of the GPU does not hold the "
+            f"model's {weights_mb:,.0f} MiB and {OVERHEAD_MB:,} MiB beside them"
+        )
+    sequences = -(-settings.max_sequences // engines)
+    return dataclasses.replace(
+        settings, gpu_memory_utilization=share, kv_cache_memory_mb=cache_mb, max_sequences=sequences
+    )
+
+
+def weights_in_bfloat16(checkpoint: Path) -> float:
+    """The size in MiB that the weights of a checkpoint have in bfloat16, from the headers of its files."""
+    from safetensors import safe_open
+
+    parameters = 0
+    for file in checkpoint.glob("*.safetensors"):
+        with safe_open(file, framework="numpy") as tensors:
+            for name in tensors.keys():  # noqa: SIM118, not a dict
+                size = 1
+                for length in tensors.get_slice(name).get_shape():
+                    size *= length
+                parameters += size
+    return 2 * parameters / 2**20

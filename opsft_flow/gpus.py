@@ -1,0 +1,126 @@
+"""The GPUs of this machine, each lent to one node at a time.
+
+Snakemake only counts GPUs. Here a node takes the lock of a particular one and sees no other: the lock is an open
+file that the kernel frees when the last process that holds it has ended, however it ended. Inside a SLURM allocation the cluster has done this
+already, and nothing is locked.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TextIO
+
+from opsft_flow.runtime import private_folder, runtime_folder
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
+
+
+class Gpu(NamedTuple):
+    """A GPU: its index in PCI order, its UUID, and its memory in MiB."""
+
+    index: str
+    uuid: str
+    memory_mb: int
+
+
+class Loan(NamedTuple):
+    """GPUs that this process may use, and the open files that keep others from using them."""
+
+    gpus: tuple[Gpu, ...]
+    locks: tuple[TextIO, ...]
+
+
+def find_gpus() -> list[Gpu]:
+    """The GPUs that this process may see: all of the machine's, or those that CUDA_VISIBLE_DEVICES names, in its order.
+
+    Raises ValueError where CUDA_VISIBLE_DEVICES names one that is not there.
+    """
+    if shutil.which(QUERY[0]) is None:
+        return []
+    listed = subprocess.run(QUERY, capture_output=True, text=True, timeout=60)
+    if listed.returncode:
+        return []
+    rows = [[field.strip() for field in line.split(",")] for line in listed.stdout.splitlines()]
+    gpus = [Gpu(index, uuid, int(memory)) for index, uuid, memory in rows]
+    if VISIBLE not in os.environ:
+        return gpus
+    names = [name.strip() for name in os.environ[VISIBLE].split(",") if name.strip()]
+    return [_named(name, gpus) for name in names]
+
+
+def _named(name: str, gpus: list[Gpu]) -> Gpu:
+    for gpu in gpus:
+        if name == gpu.index or gpu.uuid.startswith(name):
+            return gpu
+    known = ", ".join(f"{gpu.index} ({gpu.uuid})" for gpu in gpus)
+    raise ValueError(f"{VISIBLE} names {name!r}; this machine has {known or 'no GPU'}")
+
+
+@contextlib.contextmanager
+def borrow_gpus(count: int, what: str, prefer: Callable[[Gpu], bool] = lambda gpu: False) -> Iterator[Loan]:
+    """Hold `count` GPUs, and let this process and its children see these alone; wait where too few are free.
+
+    `what` says to others who holds them; of the free ones those that `prefer` approves of are taken first. On a machine without a
+    GPU, and in a SLURM allocation, the loan is empty. Raises ValueError where the machine has fewer than `count`.
+    """
+    gpus = [] if "SLURM_JOB_ID" in os.environ else find_gpus()
+    if not gpus or count == 0:
+        yield Loan((), ())
+        return
+    if count > len(gpus):
+        raise ValueError(f"{count} GPUs are asked for (resources.*.gpu); this process may use {len(gpus)}")
+    loan = _wait_for(count, sorted(gpus, key=lambda gpu: not prefer(gpu)), what)
+    before = os.environ.get(VISIBLE)
+    os.environ[VISIBLE] = ",".join(gpu.uuid for gpu in loan.gpus)
+    try:
+        yield loan
+    finally:
+        os.environ.pop(VISIBLE)
+        if before is not None:
+            os.environ[VISIBLE] = before
+        for lock in loan.locks:
+            lock.close()
+
+
+def _wait_for(count: int, gpus: list[Gpu], what: str) -> Loan:
+    """The locks of `count` GPUs. Who waits for several holds the gate meanwhile, so that two such never starve each other."""
+    folder = private_folder(runtime_folder() / "gpus")
+    told = False
+    with open(folder / "gate", "w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        held: dict[Gpu, TextIO] = {}
+        while True:
+            for gpu in gpus:
+                if len(held) < count and gpu not in held:
+                    lock = open(folder / gpu.uuid, "a+")  # noqa: SIM115, the lock lives as long as the handle
+                    if _try_lock(lock, what):
+                        held[gpu] = lock
+            if len(held) == count:
+                return Loan(tuple(held), tuple(held.values()))
+            if not told:
+                print(
+                    f"waiting for {count} of {len(gpus)} GPUs; they are held by: {_holders(folder, gpus)}", flush=True
+                )
+                told = True
+            time.sleep(0.1)
+
+
+def _try_lock(lock: TextIO, what: str) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return False
+    lock.truncate(0)
+    lock.write(f"{what} (process {os.getpid()})")
+    lock.flush()
+    return True
+
+
+def _holders(folder, gpus: list[Gpu]) -> str:
+    return "; ".join((folder / gpu.uuid).read_text() for gpu in gpus if (folder / gpu.uuid).exists())

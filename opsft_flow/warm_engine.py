@@ -1,0 +1,273 @@
+"""Sampling by engines that outlive the node: each in a process that keeps it loaded, one or several on a GPU.
+
+A vLLM engine takes longer to start than an iteration takes to sample. So the first node that needs one starts it
+(`opsft_flow.engine_server`); later ones find it, have their policy's weights put into it, and sample. Whoever gets a GPU puts to sleep
+what waits there. No result depends on whether an engine was found, started, or killed in the middle: what was asked of a
+lost engine is asked again of a new one.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling
+from opsft_flow import messages
+from opsft_flow.files import read_json
+from opsft_flow.gpus import Gpu, Loan
+from opsft_flow.runtime import Head, connect, end_process, find_head, process_start, runtime_folder
+
+REFUSALS = {"ValueError": ValueError, "FloatingPointError": FloatingPointError}
+
+
+class EngineLost(RuntimeError):
+    """An engine's process has ended, or something in it has broken, before it had answered."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is sampled from: the checkpoint's folder, a name for its weights, and the log-probability to check them by.
+
+    `tolerance` is in nats: how far the engine may be from the trainer.
+    """
+
+    folder: str
+    weights: str
+    probe: dict | None
+    tolerance: float
+
+    @classmethod
+    def of_manifest(cls, manifest_path: str, folder: Path, tolerance: float) -> "Policy":
+        manifest = read_json(manifest_path)
+        weights = {name: entry["sha256"] for name, entry in manifest["files"].items() if name.endswith(".safetensors")}
+        return cls(str(folder), json.dumps(weights, sort_keys=True), manifest["probe"], tolerance)
+
+
+class WarmEngine:
+    """Samples from engines of one kind that share a loan of GPUs.
+
+    `settings` are those of each engine; `idle_s` is how long one waits for more to do. After `generate`, `phases` holds what starting, loading
+    weights and sampling have taken, in seconds, each by the slowest engine.
+    """
+
+    def __init__(self, name: str, settings: EngineSettings, policy: Policy, loan: Loan, idle_s: float) -> None:
+        self.name = name
+        self.settings = settings
+        self.policy = policy
+        self.loan = loan
+        self.idle_s = idle_s
+        # Without a workflow on this machine (on a cluster) the engines serve this node alone, and end with it.
+        self.head = find_head() or Head(os.getpid(), process_start(os.getpid()))
+        self.phases: dict[str, float] = {}
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, progress: Progress, engines: int = 1
+    ) -> list[list[Completion]]:
+        """See `opsft.engines.Engine`; the work is shared out among `engines`. Raises EngineLost where one was lost twice."""
+        sockets = socket_paths(self.head, self.loan, self.name, self.settings, engines)
+        put_to_sleep(self.loan.gpus, besides=sockets)
+        parts = [part for part in deal(requests, engines) if part]
+        together = Together(progress, sum(request.samples for request in requests))
+        completions: list[list[Completion]] = [[] for _ in requests]
+        with ThreadPoolExecutor(len(parts)) as pool, Connections() as connections:
+            asked = [
+                pool.submit(self._ask, path, [requests[i] for i in part], sampling, together.part(), connections)
+                for path, part in zip(sockets, parts, strict=False)
+            ]
+            for part, answer in zip(parts, asked, strict=True):
+                for i, several in zip(part, answer.result(), strict=True):
+                    completions[i] = several
+        return completions
+
+    def _ask(
+        self, path: Path, requests: list[Request], sampling: Sampling, progress: Progress, connections: "Connections"
+    ) -> list[list[Completion]]:
+        """The completions of `requests` from the engine at `path`, started where it is not running."""
+        order = {
+            "do": "sample",
+            "engine": self.name,
+            "settings": dataclasses.asdict(self.settings),
+            "model": self.policy.folder,
+            "weights": self.policy.weights,
+            "probe": self.policy.probe,
+            "tolerance": self.policy.tolerance,
+            "requests": [(request.prompt_ids, request.seed, request.samples) for request in requests],
+            "sampling": dataclasses.asdict(sampling),
+        }
+        for last in (False, True):
+            server, process = reach_engine(path, self.head, self.idle_s)
+            try:
+                return self._answer(connections.add(server), order, progress)
+            except EngineLost as error:
+                if connections.closed:
+                    raise
+                end_process(process)
+                if last:
+                    raise EngineLost(f"{error}\n{tail(path.with_suffix('.log'))}") from None
+                print(f"an engine was lost, another is started: {str(error).splitlines()[-1]}", flush=True)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _answer(self, server: socket.socket, order: dict, progress: Progress) -> list[list[Completion]]:
+        completions = []
+        with contextlib.suppress(BrokenPipeError):
+            messages.send(server, order, files=tuple(lock.fileno() for lock in self.loan.locks))
+        while True:
+            received = messages.receive(server)
+            event = received[0] if received else {"event": "broken", "message": "its process has ended"}
+            if event["event"] == "progress":
+                progress(*event["counts"])
+            elif event["event"] == "phase":
+                name = event["name"]
+                self.phases[name] = max(self.phases.get(name, 0.0), event["seconds"])
+            elif event["event"] == "completions":
+                completions.append([Completion(tuple(ids), reason, logp) for ids, reason, logp in event["rows"]])
+            elif event["event"] == "done":
+                return completions
+            elif event["event"] == "refused":
+                raise REFUSALS[event["kind"]](event["message"])
+            else:
+                raise EngineLost(event["message"])
+
+
+def deal(requests: Sequence[Request], engines: int) -> list[list[int]]:
+    """Indices of `requests` for each engine, dealt one by one from the longest prompt to the shortest."""
+    longest_first = sorted(range(len(requests)), key=lambda i: -len(requests[i].prompt_ids))
+    return [longest_first[k::engines] for k in range(engines)]
+
+
+class Together:
+    """Adds up the progress of several engines."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress = progress
+        self.total = total
+        self.counts: list[tuple[int, int]] = []
+        self.lock = threading.Lock()
+
+    def part(self) -> Progress:
+        """The progress function of one more engine."""
+        place = len(self.counts)
+        self.counts.append((0, 0))
+
+        def report(done: int, total: int, tokens: int) -> None:
+            with self.lock:
+                self.counts[place] = (done, tokens)
+                self.progress(sum(done for done, _ in self.counts), self.total, sum(t for _, t in self.counts))
+
+        return report
+
+
+class Connections:
+    """Open connections; when one of several engines fails, closing all ends the work of the others."""
+
+    def __init__(self) -> None:
+        self.open: list[socket.socket] = []
+        self.closed = False
+
+    def __enter__(self) -> "Connections":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closed = True
+        for connection in self.open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def add(self, connection: socket.socket) -> socket.socket:
+        """Keep a connection, to close it. Raises EngineLost where all have been closed."""
+        self.open.append(connection)
+        if self.closed:
+            connection.close()
+            raise EngineLost("another engine has failed")
+        return connection
+
+
+def socket_paths(head: Head, loan: Loan, name: str, settings: EngineSettings, engines: int) -> list[Path]:
+    """The sockets of `engines` engines of this kind, on these GPUs, for this workflow."""
+    threads = os.environ.get("OMP_NUM_THREADS")  # on a CPU, results depend on their number
+    kind = json.dumps([sys.executable, name, dataclasses.asdict(settings), threads], sort_keys=True)
+    digest = hashlib.sha256(kind.encode()).hexdigest()[:12]
+    return [head.folder() / f"engine-{place_of(loan.gpus)}-{digest}-{k}.sock" for k in range(engines)]
+
+
+def place_of(gpus: Iterable[Gpu]) -> str:
+    """A short name for some GPUs, or for none of them."""
+    return "+".join(gpu.index for gpu in gpus) or "cpu"
+
+
+def reach_engine(path: Path, head: Head, idle_s: float) -> tuple[socket.socket, int]:
+    """A connection to the engine at `path`, which is started where it is not running, and the id of its process.
+
+    Raises EngineLost where it does not start.
+    """
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Once more where the first connection was to a process that was ending.
+        for _ in range(2):
+            connection = connect(path) or connect_to_new(path, head, idle_s)
+            hello = messages.receive(connection) if connection else None
+            if hello:
+                return connection, hello[0]["process"]
+    raise EngineLost(f"the process of an engine does not start\n{tail(path.with_suffix('.log'))}")
+
+
+def connect_to_new(path: Path, head: Head, idle_s: float) -> socket.socket | None:
+    """Start the process of an engine and connect to it; None where it ends at once."""
+    process = start_engine(path, head, idle_s)
+    connection = None
+    while connection is None and process.poll() is None:
+        time.sleep(0.02)
+        connection = connect(path)
+    return connection
+
+
+def start_engine(path: Path, head: Head, idle_s: float) -> subprocess.Popen:
+    """Start the process of an engine in a session of its own: what ends this node does not end it."""
+    command = [sys.executable, "-P", "-m", "opsft_flow.engine_server", str(path)]
+    with open(path.with_suffix(".log"), "a") as log:
+        return subprocess.Popen(
+            [*command, str(head.pid), str(head.started), str(idle_s)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def put_to_sleep(gpus: Sequence[Gpu], besides: Sequence[Path] = ()) -> None:
+    """Have every engine that waits on these GPUs free their memory; the caller holds the GPUs' locks.
+
+    Engines of all workflows of this user are meant: a GPU has one user at a time, whoever kept it warm.
+    """
+    wanted = {gpu.index for gpu in gpus}
+    for path in runtime_folder().glob("head-*/engine-*.sock"):
+        if path in besides or not wanted & set(path.name.split("-")[1].split("+")):
+            continue
+        server = connect(path)
+        if server is not None:
+            with server, contextlib.suppress(BrokenPipeError):
+                messages.send(server, {"do": "sleep"})
+                while messages.receive(server):
+                    pass
+
+
+def is_warm(gpu: Gpu, head: Head) -> bool:
+    """True where an engine of this workflow waits on the GPU."""
+    return any(gpu.index in path.name.split("-")[1].split("+") for path in head.folder().glob("engine-*.sock"))
+
+
+def tail(log: Path, lines: int = 30) -> str:
+    """The last lines of an engine's log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""

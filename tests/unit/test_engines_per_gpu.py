@@ -1,0 +1,47 @@
+"""How many engines share a GPU, and what each gets."""
+
+import dataclasses
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from opsft.engines import EngineSettings
+from opsft_flow.engines_per_gpu import choose_engines, share_of_gpu, weights_in_bfloat16
+
+SETTINGS = EngineSettings(context=1024, max_sequences=2560, gpu_memory_utilization=0.88)
+
+
+@pytest.mark.parametrize(
+    ("weights_mb", "cores", "engines"),
+    [(950, 16, 4), (950, 8, 2), (950, 2, 1), (2048, 16, 4), (3100, 16, 2), (15000, 64, 1)],
+)
+def test_small_models_share_a_gpu_as_far_as_there_are_cores_to_drive_it(weights_mb, cores, engines):
+    assert choose_engines(weights_mb, cores) == engines
+
+
+def test_one_engine_has_it_all():
+    assert share_of_gpu(SETTINGS, 1, weights_mb=950, gpu_memory_mb=81559) is SETTINGS
+
+
+def test_engines_that_share_get_equal_parts_and_a_cache_of_a_fixed_size():
+    each = share_of_gpu(SETTINGS, 4, weights_mb=1000, gpu_memory_mb=80000)
+    assert each == dataclasses.replace(
+        SETTINGS, gpu_memory_utilization=0.22, kv_cache_memory_mb=17600 - 1000 - 4096, max_sequences=640
+    )
+
+
+def test_a_cache_that_the_user_has_sized_is_kept():
+    sized = dataclasses.replace(SETTINGS, kv_cache_memory_mb=8192)
+    assert share_of_gpu(sized, 4, weights_mb=1000, gpu_memory_mb=80000).kv_cache_memory_mb == 8192
+
+
+def test_shares_that_hold_no_cache_are_refused():
+    with pytest.raises(ValueError, match="engines_per_gpu 4 is not allowed: a share of 5,280 MiB"):
+        share_of_gpu(SETTINGS, 4, weights_mb=2000, gpu_memory_mb=24000)
+
+
+def test_weights_are_counted_in_bfloat16_whatever_they_are_stored_in(tmp_path):
+    save_file({"a": torch.zeros(1024, 512), "b": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "one.safetensors")
+    save_file({"c": torch.zeros(1024, 512, dtype=torch.bfloat16)}, tmp_path / "two.safetensors")
+    assert weights_in_bfloat16(tmp_path) == pytest.approx(2.0, abs=1e-5)

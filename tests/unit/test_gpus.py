@@ -1,0 +1,118 @@
+"""GPUs are lent to one node at a time; two GPUs are made up here by a stand-in for nvidia-smi."""
+
+import itertools
+import multiprocessing
+import os
+import time
+
+import pytest
+
+from opsft_flow.gpus import Gpu, borrow_gpus, find_gpus
+from opsft_flow.runtime import FOLDER
+
+FIRST, SECOND = Gpu("0", "GPU-aaaa", 81559), Gpu("1", "GPU-bbbb", 81559)
+
+
+@pytest.fixture(autouse=True)
+def two_gpus(tmp_path, monkeypatch):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "nvidia-smi").write_text("#!/bin/sh\nprintf '0, GPU-aaaa, 81559\\n1, GPU-bbbb, 81559\\n'\n")
+    (programs / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv(FOLDER, str(tmp_path / "run"))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+
+
+def test_all_gpus_are_found_or_those_that_are_named(monkeypatch):
+    assert find_gpus() == [FIRST, SECOND]
+    for names, expected in {"1": [SECOND], "1,0": [SECOND, FIRST], "GPU-bb": [SECOND], "": []}.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", names)
+        assert find_gpus() == expected
+
+
+def test_a_gpu_that_is_named_and_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,7")
+    with pytest.raises(ValueError, match=r"names '7'; this machine has 0 \(GPU-aaaa\), 1 \(GPU-bbbb\)"):
+        find_gpus()
+
+
+def test_a_machine_without_a_driver_has_none(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with borrow_gpus(1, "test") as loan:
+        assert loan.gpus == ()
+        assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_a_node_sees_the_gpu_that_it_holds_and_no_other():
+    with borrow_gpus(1, "one") as loan:
+        assert loan.gpus == (FIRST,)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-aaaa"
+        with borrow_gpus(0, "none"):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-aaaa"
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_a_preferred_gpu_is_taken_first():
+    with borrow_gpus(1, "one", prefer=lambda gpu: gpu == SECOND) as loan:
+        assert loan.gpus == (SECOND,)
+
+
+def test_more_than_there_are_is_refused():
+    with pytest.raises(ValueError, match="3 GPUs are asked for"), borrow_gpus(3, "three"):
+        pass
+
+
+def test_in_an_allocation_of_slurm_nothing_is_locked(monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with borrow_gpus(1, "job") as loan:
+        assert loan.gpus == ()
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+
+
+def use_gpus(count: int, log) -> None:
+    with borrow_gpus(count, f"job {os.getpid()}"):
+        started = time.monotonic()
+        time.sleep(0.15)
+        log.put((os.environ["CUDA_VISIBLE_DEVICES"].split(","), started, time.monotonic()))
+
+
+def test_six_jobs_on_two_gpus_use_both_and_never_meet_on_one():
+    context = multiprocessing.get_context("fork")
+    log = context.Queue()
+    jobs = [context.Process(target=use_gpus, args=(1 + (i == 3), log)) for i in range(6)]
+    for job in jobs:
+        job.start()
+    used = [log.get(timeout=30) for _ in jobs]
+    for job in jobs:
+        job.join()
+    by_gpu = {gpu: sorted((start, end) for gpus, start, end in used if gpu in gpus) for gpu in ("GPU-aaaa", "GPU-bbbb")}
+    assert all(by_gpu.values())
+    for spans in by_gpu.values():
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def hold_forever(started) -> None:
+    with borrow_gpus(2, "the one that is killed"):
+        started.set()
+        time.sleep(600)
+
+
+def test_the_gpus_of_a_killed_node_are_free_at_once_and_the_wait_names_the_holder(capfd):
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    holder = context.Process(target=hold_forever, args=(started,))
+    holder.start()
+    started.wait(20)
+    log = context.Queue()
+    waiting = context.Process(target=use_gpus, args=(1, log))
+    waiting.start()
+    time.sleep(0.5)
+    assert log.empty()
+    holder.kill()
+    holder.join()
+    assert log.get(timeout=20)[0] == ["GPU-aaaa"]
+    waiting.join()
+    assert "waiting for 1 of 2 GPUs; they are held by: the one that is killed (process" in capfd.readouterr().out

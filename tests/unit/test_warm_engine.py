@@ -1,0 +1,241 @@
+"""Engines that outlive a node: the same completions, whether one was found, started, or killed in the middle."""
+
+import fcntl
+import itertools
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from opsft.engines import EngineSettings, Request, Sampling, load_engine
+from opsft_flow import messages
+from opsft_flow.gpus import Gpu, Loan
+from opsft_flow.runtime import HEAD, find_head, listen
+from opsft_flow.warm_engine import EngineLost, Policy, WarmEngine, deal, put_to_sleep
+from tests.unit.processes import ROOT, FakeHead, find_process, is_running, wait_until
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="engines are kept on Linux alone")
+
+SETTINGS = EngineSettings(context=128, max_sequences=8, dtype="float32", device="cpu")
+SAMPLING = Sampling(max_tokens=24, temperature=1.0, top_p=1.0, top_k=0, stop_token_ids=(1,), logprobs=True)
+GREEDY_TOKEN = Sampling(max_tokens=1, temperature=0.0, top_p=1.0, top_k=0, stop_token_ids=(), logprobs=True)
+REQUESTS = [Request(tuple(range(3, 6 + i % 4)), seed=10 * i, samples=2) for i in range(6)]
+NO_GPU = Loan((), ())
+
+
+def ignore_progress(done: int, total: int, tokens: int) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory) -> list[Path]:
+    """The toy reasoner, and the same with other weights."""
+    base = ROOT / "models" / "toy-reasoner"
+    other = tmp_path_factory.mktemp("models") / "other"
+    shutil.copytree(base, other)
+    generator = torch.Generator().manual_seed(0)
+    weights = load_file(base / "model.safetensors")
+    moved = {name: w + 0.02 * torch.randn(w.shape, generator=generator) for name, w in weights.items()}
+    save_file(moved, other / "model.safetensors", metadata={"format": "pt"})
+    return [base, other]
+
+
+@pytest.fixture(scope="module")
+def expected(checkpoints):
+    """What an engine of one's own samples from each checkpoint, with one thread as the kept ones have."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    engines = [load_engine("transformers", str(folder), SETTINGS) for folder in checkpoints]
+    yield [engine.generate(REQUESTS, SAMPLING, ignore_progress) for engine in engines]
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def shared_head(tmp_path_factory):
+    head = FakeHead(tmp_path_factory.mktemp("run"))
+    yield head
+    head.end()
+
+
+@pytest.fixture
+def in_workflow(shared_head, monkeypatch):
+    """This test is a node of a workflow that other tests share."""
+    enter(shared_head, monkeypatch)
+    return shared_head
+
+
+@pytest.fixture
+def in_own_workflow(tmp_path_factory, monkeypatch):
+    """This test is a node of a workflow that nobody shares."""
+    head = FakeHead(tmp_path_factory.mktemp("run"))
+    enter(head, monkeypatch)
+    yield head
+    head.end()
+
+
+def enter(head: FakeHead, monkeypatch) -> None:
+    for name, value in head.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def engine_for(folder: Path, weights: str = "", probe: dict | None = None, idle_s: float = 60.0, loan=NO_GPU):
+    policy = Policy(str(folder), weights or folder.name, probe, tolerance=1e-3)
+    return WarmEngine("transformers", SETTINGS, policy, loan, idle_s)
+
+
+def server_of(head: FakeHead) -> int | None:
+    return find_process(f"opsft_flow.engine_server {head.folder}")
+
+
+def test_a_kept_engine_samples_what_an_engine_of_ones_own_samples(in_workflow, checkpoints, expected):
+    first = engine_for(checkpoints[0])
+    assert first.generate(REQUESTS, SAMPLING, ignore_progress) == expected[0]
+    server = server_of(in_workflow)
+    second = engine_for(checkpoints[0])
+    assert second.generate(REQUESTS, SAMPLING, ignore_progress) == expected[0]
+    assert server_of(in_workflow) == server
+    assert {"sample"} == second.phases.keys()
+
+
+def test_the_weights_of_another_policy_take_the_place_of_the_last(in_workflow, checkpoints, expected):
+    for which in (0, 1, 0):
+        engine = engine_for(checkpoints[which])
+        assert engine.generate(REQUESTS, SAMPLING, ignore_progress) == expected[which]
+    assert "weights" in engine.phases
+    assert expected[0] != expected[1]
+
+
+def test_progress_reaches_the_node_and_ends_with_all(in_workflow, checkpoints, expected):
+    seen = []
+    engine_for(checkpoints[0]).generate(REQUESTS, SAMPLING, lambda *counts: seen.append(counts))
+    tokens = sum(len(completion.token_ids) for several in expected[0] for completion in several)
+    assert seen[-1] == (12, 12, tokens)
+
+
+def test_what_cannot_be_served_is_refused_and_the_engine_stays(in_workflow, checkpoints, expected):
+    engine = engine_for(checkpoints[0])
+    engine.generate(REQUESTS, SAMPLING, ignore_progress)
+    server = server_of(in_workflow)
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        engine.generate([Request((), seed=0, samples=1)], SAMPLING, ignore_progress)
+    assert engine.generate(REQUESTS, SAMPLING, ignore_progress) == expected[0]
+    assert server_of(in_workflow) == server
+
+
+def test_the_right_probe_passes_and_a_wrong_one_is_told_after_a_second_engine(in_own_workflow, checkpoints, capfd):
+    prompt = (3, 4, 5)
+    plain = load_engine("transformers", str(checkpoints[0]), SETTINGS)
+    logprob = plain.generate([Request(prompt, 0, 1)], GREEDY_TOKEN, ignore_progress)[0][0].logprob
+    probe = {"prompt_ids": list(prompt), "logprob": logprob}
+    engine_for(checkpoints[0], "right", probe).generate(REQUESTS, SAMPLING, ignore_progress)
+    wrong = {"prompt_ids": list(prompt), "logprob": logprob - 0.01}
+    with pytest.raises(EngineLost, match="the engine does not hold this policy's weights"):
+        engine_for(checkpoints[0], "wrong", wrong).generate(REQUESTS, SAMPLING, ignore_progress)
+    assert "an engine was lost, another is started" in capfd.readouterr().out
+
+
+def test_an_engine_that_is_killed_in_the_middle_is_replaced(in_workflow, checkpoints, expected):
+    killed = []
+
+    def kill_once(done: int, total: int, tokens: int) -> None:
+        if not killed:
+            killed.append(server_of(in_workflow))
+            os.kill(killed[0], signal.SIGKILL)
+
+    engine = engine_for(checkpoints[1])
+    assert engine.generate(REQUESTS, SAMPLING, kill_once) == expected[1]
+    assert server_of(in_workflow) not in (None, killed[0])
+
+
+def test_two_engines_share_the_work(in_own_workflow, checkpoints, expected):
+    counts = []
+    engine = engine_for(checkpoints[0])
+    shared = engine.generate(REQUESTS, SAMPLING, lambda *seen: counts.append(seen), engines=2)
+    assert [[c.token_ids for c in several] for several in shared] == [
+        [c.token_ids for c in several] for several in expected[0]
+    ]
+    assert counts[-1][:2] == (12, 12)
+    assert len(list(in_own_workflow.folder.glob("head-*/engine-cpu-*.sock"))) == 2
+
+
+def test_requests_are_dealt_from_the_longest_to_the_shortest():
+    requests = [Request(tuple(range(1, 1 + n)), seed=0, samples=1) for n in (2, 9, 4, 7, 5)]
+    assert deal(requests, 2) == [[1, 4, 0], [3, 2]]
+    assert sorted(itertools.chain(*deal(requests, 4))) == [0, 1, 2, 3, 4]
+
+
+def sample_slowly(folder: Path, lock: str, started) -> None:
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        slow = Sampling(max_tokens=100, temperature=1.0, top_p=1.0, top_k=0, stop_token_ids=(), logprobs=False)
+        requests = [Request((3, 4, 5), seed=i, samples=8) for i in range(2000)]
+        loan = Loan((Gpu("0", "GPU-aaaa", 80000),), (held,))
+        engine_for(folder, loan=loan).generate(requests, slow, lambda *counts: started.set())
+
+
+def test_an_engine_whose_node_is_killed_ends_and_holds_the_gpu_until_then(in_own_workflow, checkpoints, tmp_path):
+    lock = tmp_path / "lock"
+    context = multiprocessing.get_context("spawn")
+    started = context.Event()
+    node = context.Process(target=sample_slowly, args=(checkpoints[0], str(lock), started))
+    node.start()
+    assert started.wait(120)
+    server = server_of(in_own_workflow)
+    os.kill(server, signal.SIGSTOP)
+    node.kill()
+    node.join()
+    with open(lock) as handle:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.kill(server, signal.SIGCONT)
+        wait_until(lambda: not is_running(server))
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_an_idle_engine_ends(in_own_workflow, checkpoints):
+    engine_for(checkpoints[0], idle_s=0.5).generate(REQUESTS, SAMPLING, ignore_progress)
+    wait_until(lambda: server_of(in_own_workflow) is None)
+    assert not list(in_own_workflow.folder.glob("head-*/*.sock"))
+
+
+def test_an_engine_ends_with_its_workflow_and_leaves_nothing(in_own_workflow, checkpoints):
+    engine_for(checkpoints[0]).generate(REQUESTS, SAMPLING, ignore_progress)
+    in_own_workflow.end()
+    wait_until(lambda: server_of(in_own_workflow) is None)
+    wait_until(lambda: not list(in_own_workflow.folder.glob("head-*")))
+
+
+def test_without_a_workflow_an_engine_serves_one_node(in_own_workflow, checkpoints, monkeypatch):
+    monkeypatch.delenv(HEAD)
+    engine = engine_for(checkpoints[0])
+    assert engine.head.pid == os.getpid()
+
+
+def test_engines_that_wait_on_a_gpu_are_put_to_sleep_and_others_are_not(in_workflow):
+    folder = find_head().folder()
+    heard: list[str] = []
+
+    def serve(name: str) -> None:
+        listener = listen(folder / f"engine-{name}-abc-0.sock")
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            messages.send(connection, {"process": 0})
+            heard.append(f"{name}: {messages.receive(connection)[0]['do']}")
+            messages.send(connection, {"event": "done"})
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+
+    for name in ("0", "1", "1+2", "3"):
+        serve(name)
+    keep = folder / "engine-3-abc-0.sock"
+    put_to_sleep((Gpu("1", "GPU-b", 1), Gpu("3", "GPU-d", 1)), besides=(keep,))
+    assert sorted(heard) == ["1+2: sleep", "1: sleep"]
