@@ -13,7 +13,7 @@ class Example:
     """One kept rollout: sampled token ids, never text tokenised again.
 
     `position` is its row in the rollout batch; `weight` comes from the selection rule; `engine_logprob` is the
-    engine's sum of log-probabilities, in nats.
+    engine's sum of log-probabilities, in nats, or None where the engine was not asked for it.
     """
 
     key: str
@@ -21,7 +21,7 @@ class Example:
     prompt_ids: tuple[int, ...]
     response_ids: tuple[int, ...]
     weight: float
-    engine_logprob: float
+    engine_logprob: float | None
 
     @property
     def length(self) -> int:

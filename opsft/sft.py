@@ -149,7 +149,6 @@ def update(
         group["lr"] = lr
     optimizer.step()
     lengths = np.array([len(example.response_ids) for example in kept])
-    engine = np.array([example.engine_logprob for example in kept])
     return {
         "loss": loss,
         "grad_norm": norm,
@@ -157,8 +156,16 @@ def update(
         "kept": len(kept),
         "tokens": int(lengths.sum()),
         "nll": float(-log_probs.sum() / lengths.sum()),
-        "logprob_gap": float(np.mean(np.abs(log_probs - engine) / lengths)),
+        "logprob_gap": gap_to_engine(kept, log_probs, lengths),
     }
+
+
+def gap_to_engine(kept: list[Example], log_probs: np.ndarray, lengths: np.ndarray) -> float | None:
+    """Mean of |log pi_train(o) - log pi_engine(o)| / |o| in nats a token; None where the engine gave no log-probabilities."""
+    if any(example.engine_logprob is None for example in kept):
+        return None
+    engine = np.array([example.engine_logprob for example in kept])
+    return float(np.mean(np.abs(log_probs - engine) / lengths))
 
 
 def accumulate_gradient(
@@ -191,8 +198,9 @@ def summarise(log: list[dict]) -> dict:
     """What was measured over all updates of the batch.
 
     `logprob_gap`: mean over kept responses of |log pi_train(o) - log pi_engine(o)| / |o|, in nats a token, when each was
-    trained on: a lower bound on the mean gap of a token, since gaps of opposite signs cancel within a response; `logprob_gap_first`: over the first update alone, where the two should be the same policy.
+    trained on: a lower bound on the mean gap of a token, since gaps of opposite signs cancel within a response; `logprob_gap_first`: over the first update alone, where the two should be the same policy. Both are None where the engine gave no log-probabilities.
     """
+    has_gap = all(entry["logprob_gap"] is not None for entry in log)
     kept = sum(entry["kept"] for entry in log)
     return {
         "updates": len(log),
@@ -202,6 +210,6 @@ def summarise(log: list[dict]) -> dict:
         "grad_norm_max": max(entry["grad_norm"] for entry in log),
         "lr": log[-1]["lr"],
         "nll": sum(entry["nll"] * entry["tokens"] for entry in log) / sum(entry["tokens"] for entry in log),
-        "logprob_gap": sum(entry["logprob_gap"] * entry["kept"] for entry in log) / kept,
+        "logprob_gap": sum(entry["logprob_gap"] * entry["kept"] for entry in log) / kept if has_gap else None,
         "logprob_gap_first": log[0]["logprob_gap"],
     }

@@ -140,6 +140,15 @@ def test_gap_to_the_engine_is_zero_where_both_are_the_same_policy(tiny_model, ba
     assert metrics["logprob_gap"] == pytest.approx(1, abs=1e-4)
 
 
+def test_without_the_engine_s_logprobs_there_is_no_gap_and_the_same_training(tiny_model, batch):
+    other = copy.deepcopy(tiny_model)
+    without = [Example(**{**vars(e), "engine_logprob": None}) for e in batch.kept]
+    metrics, _ = run(other, RolloutBatch(without, batch.rollouts, batch.longest), settings())
+    expected, _ = run(tiny_model, batch, settings())
+    assert metrics == {**expected, "logprob_gap": None, "logprob_gap_first": None}
+    assert all(torch.equal(a, b) for a, b in zip(other.parameters(), tiny_model.parameters(), strict=True))
+
+
 def test_gradient_checkpointing_changes_no_result(tiny_model, batch):
     other = copy.deepcopy(tiny_model)
     run(tiny_model, batch, settings())

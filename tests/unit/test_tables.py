@@ -47,6 +47,12 @@ def test_rows_are_read_back_as_written(tmp_path, kind):
         assert read_table(tmp_path / "table", schema) == rows
 
 
+def test_a_rollout_may_have_no_logprob(tmp_path):
+    schema, row = ROWS["rollout"]
+    write_table(tmp_path / "table", [{**row, "logprob": None}], schema)
+    assert read_table(tmp_path / "table", schema) == [{**row, "logprob": None}]
+
+
 def test_equal_rows_give_equal_bytes(tmp_path):
     schema, row = ROWS["rollout"]
     write_table(tmp_path / "a", [row], schema)
