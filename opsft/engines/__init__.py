@@ -33,7 +33,8 @@ class Sampling:
     """How tokens are drawn: temperature first, then `top_k` (0: off), then `top_p` on what is left (1: off).
 
     Temperature 0 is greedy, and makes all samples of a request equal. A response ends with the first of
-    `stop_token_ids`, or after `max_tokens` tokens; the ids that end a response are the caller's to name.
+    `stop_token_ids`, or after `max_tokens` tokens; the ids that end a response are the caller's to name. `logprobs` asks
+    for log-probabilities: they cost vLLM a third of its throughput.
     """
 
     max_tokens: int
@@ -41,6 +42,7 @@ class Sampling:
     top_p: float
     top_k: int
     stop_token_ids: tuple[int, ...]
+    logprobs: bool
 
     def __post_init__(self) -> None:
         _require(self.max_tokens >= 1, "max_tokens", self.max_tokens, "1 or more")
@@ -57,12 +59,12 @@ class Completion:
     """One response: its token ids, with the stop token when it stopped.
 
     `logprob` is the sum over these tokens of log π(token | prompt, earlier tokens) in nats, under the raw policy:
-    temperature 1, before top-k and top-p.
+    temperature 1, before top-k and top-p. None where log-probabilities were not asked for.
     """
 
     token_ids: tuple[int, ...]
     finish_reason: Literal["stop", "length"]
-    logprob: float
+    logprob: float | None
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,30 @@ class EngineSettings:
 
 
 class Engine(Protocol):
-    """A loaded policy that can be sampled from."""
+    """A loaded policy that can be sampled from, put aside, and exchanged for another of the same architecture."""
 
     def generate(self, requests: Sequence[Request], sampling: Sampling, progress: Progress) -> list[list[Completion]]:
         """The completions of each request, in the order of `requests` and of their samples.
 
-        Raises ValueError, before anything is sampled, for a request that cannot be served, and
-        FloatingPointError where the model's logits are not finite.
+        Raises ValueError, before anything is sampled, for a request that cannot be served, and FloatingPointError
+        where a log-probability that was asked for is not finite. An engine that sleeps is woken first.
         """
+        ...
+
+    def load_weights(self, model_path: str) -> None:
+        """Take the weights of the checkpoint at `model_path` in place of its own, and forget all cached prefixes.
+
+        Raises ValueError for a checkpoint of another architecture; the engine then goes on as it was. An engine that
+        sleeps is woken first.
+        """
+        ...
+
+    def sleep(self) -> None:
+        """Free the GPU's memory. Nothing happens on a CPU, or where the engine sleeps already."""
+        ...
+
+    def wake(self) -> None:
+        """Take the GPU's memory back. Nothing happens where the engine does not sleep."""
         ...
 
 
@@ -111,6 +129,23 @@ def load_engine(name: str, model_path: str, settings: EngineSettings) -> Engine:
     names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
     _require(name in names, "engine", name, ", ".join(names))
     return importlib.import_module(f"opsft.engines.{name}").load(model_path, settings)
+
+
+def groups(requests: Sequence[Request], max_sequences: int) -> list[list[int]]:
+    """Indices of `requests`, longest prompts first, cut into groups that have at most `max_sequences` samples in all.
+
+    A request is never cut: one with more samples is a group of its own. Where all requests have equally many samples,
+    the groups of some whole groups are those groups again.
+    """
+    cut: list[list[int]] = []
+    room = 0
+    for i in sorted(range(len(requests)), key=lambda i: -len(requests[i].prompt_ids)):
+        if requests[i].samples > room:
+            cut.append([])
+            room = max_sequences
+        cut[-1].append(i)
+        room -= requests[i].samples
+    return cut
 
 
 def check_requests(requests: Sequence[Request], sampling: Sampling, context: int, vocabulary: int) -> None:

@@ -1,20 +1,32 @@
 """The `transformers` engine: a decode loop of its own, for CPUs and GPUs.
 
-It serves any causal language model that `transformers` can load, from safetensors. Requests are decoded in batches
-of `max_sequences`, longest prompts first: a batch that does not fit fails at once. A prompt is read once for all its
-samples in a batch, and sequences that have finished leave the batch. What a request gets depends on its own prompt
+It serves any causal language model that `transformers` can load, from safetensors. Requests are decoded group by group
+(see `opsft.engines.groups`), longest prompts first: a batch that does not fit fails at once. A prompt is read once for all
+its samples in a batch, and sequences that have finished leave the batch. What a request gets depends on its own prompt
 and seed alone, up to the rounding of the model's matrix products, which may vary with the shape of the batch: in
-float32 that is next to nothing, in bfloat16 it is enough to change a token now and then.
+float32 that is next to nothing, in bfloat16 it is enough to change a token now and then. Within the same group it gets
+the same bits, whatever other groups there are.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling, check_finite, check_requests
+from opsft.engines import (
+    Completion,
+    EngineSettings,
+    Progress,
+    Request,
+    Sampling,
+    check_finite,
+    check_requests,
+    groups,
+)
 from opsft.engines._cache import growing_cache
+from opsft.engines._checkpoint import check_context, check_same_architecture, read_config
 from opsft.engines._sampling import draw
 
 PREFILL_TOKENS = 16384
@@ -25,46 +37,78 @@ COMPACT_AT = 0.75
 
 
 def load(model_path: str, settings: EngineSettings) -> "TransformersEngine":
-    """Load the model at `model_path`; raises ValueError where `settings.context` is more than it was built for."""
+    """Load the model at `model_path`; raises ValueError, before its weights are read, where it cannot run as asked."""
+    check_context(read_config(model_path, settings.trust_remote_code), settings.context, model_path)
     device = settings.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    _check_device(device)
     dtype = settings.dtype
     if dtype == "auto":
         dtype = "float32" if device == "cpu" else "bfloat16"
-    model = AutoModelForCausalLM.from_pretrained(
-        model_path, dtype=dtype, use_safetensors=True, trust_remote_code=settings.trust_remote_code
-    )
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    if limit is not None and settings.context > limit:
-        raise ValueError(
-            f"context {settings.context} is not allowed: {model_path} was built for {limit} tokens at most"
-        )
-    return TransformersEngine(model.to(device).eval(), settings.context, settings.max_sequences)
+    _check_dtype(dtype, device)
+    return TransformersEngine(model_path, settings, device, dtype)
+
+
+def _check_device(device: str) -> None:
+    visible = torch.cuda.device_count()
+    if device != "cpu" and (torch.device(device).index or 0) >= visible:
+        raise ValueError(f"device {device!r} is not allowed: torch sees {visible} GPUs here; cpu or auto run anywhere")
+
+
+def _check_dtype(dtype: str, device: str) -> None:
+    if dtype == "bfloat16" and device != "cpu":
+        with torch.cuda.device(device):
+            if not torch.cuda.is_bf16_supported(including_emulation=False):
+                raise ValueError(f"dtype {dtype!r} is not allowed: this GPU has no bfloat16; allowed: float16, float32")
 
 
 class TransformersEngine:
-    """Samples from a `transformers` model, on the device where the model is."""
+    """Samples from a `transformers` model on one device."""
 
-    def __init__(self, model: PreTrainedModel, context: int, max_sequences: int) -> None:
-        self.model = model
-        self.context = context
-        self.max_sequences = max_sequences
+    def __init__(self, model_path: str, settings: EngineSettings, device: str, dtype: str) -> None:
+        self.trust_remote_code = settings.trust_remote_code
+        self.context = settings.context
+        self.max_sequences = settings.max_sequences
+        self.device = device
+        self.dtype = dtype
+        self.config = read_config(model_path, self.trust_remote_code)
+        self.model = self._read_model(model_path).to(device).eval()
+
+    def _read_model(self, model_path: str) -> PreTrainedModel:
+        return AutoModelForCausalLM.from_pretrained(
+            model_path, dtype=self.dtype, use_safetensors=True, trust_remote_code=self.trust_remote_code
+        )
+
+    def load_weights(self, model_path: str) -> None:
+        """See `opsft.engines.Engine`."""
+        check_same_architecture(self.config, read_config(model_path, self.trust_remote_code), model_path)
+        self.wake()
+        self.model.load_state_dict(self._read_model(model_path).state_dict())
+
+    def sleep(self) -> None:
+        """See `opsft.engines.Engine`."""
+        if self.device != "cpu":
+            self.model.to("cpu")
+            torch.cuda.empty_cache()
+
+    def wake(self) -> None:
+        """See `opsft.engines.Engine`."""
+        self.model.to(self.device)
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[Request], sampling: Sampling, progress: Progress) -> list[list[Completion]]:
         """See `opsft.engines.Engine`."""
         check_requests(requests, sampling, self.context, self.model.config.get_text_config().vocab_size)
-        longest_first = sorted(range(len(requests)), key=lambda i: -len(requests[i].prompt_ids))
-        samples = [(i, k) for i in longest_first for k in range(requests[i].samples)]
+        self.wake()
         completions: list[list[Completion]] = [[] for _ in requests]
+        total = sum(request.samples for request in requests)
         done, sampled = 0, 0
-        while done < len(samples):
-            batch = samples[done : done + self.max_sequences]
+        for batch in _batches(requests, self.max_sequences):
             for responses in self._decode(requests, batch, sampling):
-                progress(done + responses.done, len(samples), sampled + responses.sampled)
+                progress(done + responses.done, total, sampled + responses.sampled)
             for (i, _), completion in zip(batch, responses.completions(batch), strict=True):
-                completions[i].append(completion)
+                completions[i].append(completion if sampling.logprobs else replace(completion, logprob=None))
             done, sampled = done + responses.done, sampled + responses.sampled
         return completions
 
@@ -93,6 +137,14 @@ class TransformersEngine:
                 window.select(rows)
                 active, tokens = active[rows], tokens[rows]
             logits = window.extend(tokens)
+
+
+def _batches(requests: Sequence[Request], max_sequences: int) -> Iterator[list[tuple[int, int]]]:
+    """The (request, sample) pairs that are decoded together: a group, or a part of one that is too large."""
+    for group in groups(requests, max_sequences):
+        pairs = [(i, k) for i in group for k in range(requests[i].samples)]
+        for start in range(0, len(pairs), max_sequences):
+            yield pairs[start : start + max_sequences]
 
 
 class Window:

@@ -1,59 +1,112 @@
 """The `vllm` engine: vLLM's offline `LLM`, for GPUs, and for CPUs with a CPU build.
 
-vLLM also stops at the EOS ids of the model's generation config: where `stop_token_ids` names them all, both engines
-stop alike. Its random numbers are its own: the same seed gives the same tokens again, but not those of another engine.
+Its random numbers are its own: the same seed gives the same tokens again, but not those of another engine.
 """
 
+import importlib.util
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from transformers import PreTrainedConfig
+
 from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling, check_finite, check_requests
+from opsft.engines._checkpoint import check_context, check_same_architecture, read_config, weight_files
+from opsft.engines._vllm_checks import check_free_memory, check_heads, check_platform
+from opsft.engines._vllm_worker import PolicyLoader
 
 SLICE = 4096
 """Completions asked of vLLM at a time: progress is reported after each slice."""
 
 
 def load(model_path: str, settings: EngineSettings) -> "VllmEngine":
-    """Start vLLM on the model at `model_path`; raises ImportError where vLLM is not installed."""
+    """Start vLLM on the model at `model_path`.
+
+    Raises ValueError, before the engine starts, where the model cannot run as asked, and ImportError where vLLM is not
+    installed.
+    """
+    config = read_config(model_path, settings.trust_remote_code)
+    check_context(config, settings.context, model_path)
+    check_heads(config, settings.tensor_parallel, model_path)
+    set_environment()
     try:
         import vllm
         from vllm.platforms import current_platform
     except ImportError as error:
         raise ImportError(f"the vllm engine needs vLLM, which cannot be imported here: {error}") from error
     on_cpu = current_platform.is_cpu()
-    built_for = "cpu" if on_cpu else "cuda"
-    if settings.device not in ("auto", built_for):
-        raise ValueError(f"device {settings.device!r} is not allowed: this vLLM was built for auto or {built_for}")
     dtype = settings.dtype
     if dtype == "auto":
         dtype = "float32" if on_cpu else "bfloat16"
+    check_platform(current_platform, config, settings, dtype)
     cache_mb = settings.kv_cache_memory_mb
-    llm = vllm.LLM(
-        model=model_path,
-        skip_tokenizer_init=True,
-        load_format="safetensors",
-        dtype=dtype,
-        trust_remote_code=settings.trust_remote_code,
-        max_model_len=settings.context,
-        max_num_seqs=settings.max_sequences,
-        gpu_memory_utilization=settings.gpu_memory_utilization,
-        tensor_parallel_size=settings.tensor_parallel,
-        enforce_eager=settings.enforce_eager,
-        kv_cache_memory_bytes=None if cache_mb is None else cache_mb << 20,
-    )
-    return VllmEngine(llm, settings.context)
+    try:
+        llm = vllm.LLM(
+            model=model_path,
+            skip_tokenizer_init=True,
+            load_format="safetensors",
+            dtype=dtype,
+            trust_remote_code=settings.trust_remote_code,
+            max_model_len=settings.context,
+            max_num_seqs=settings.max_sequences,
+            gpu_memory_utilization=settings.gpu_memory_utilization,
+            tensor_parallel_size=settings.tensor_parallel,
+            enforce_eager=settings.enforce_eager,
+            kv_cache_memory_bytes=None if cache_mb is None else cache_mb << 20,
+            enable_sleep_mode=not on_cpu,
+            worker_extension_cls=f"{PolicyLoader.__module__}.{PolicyLoader.__qualname__}",
+        )
+    except (RuntimeError, ValueError):
+        if not on_cpu:
+            check_free_memory(settings)
+        raise
+    return VllmEngine(llm, config, settings, can_sleep=not on_cpu)
+
+
+def set_environment() -> None:
+    """Settings that vLLM takes from the environment alone, each where the user has not set it."""
+    wanted = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    if importlib.util.find_spec("flashinfer") is None:
+        wanted["VLLM_USE_FLASHINFER_SAMPLER"] = "0"
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)
 
 
 class VllmEngine:
     """Samples from a vLLM engine in this process or, as vLLM sees fit, in one of its own."""
 
-    def __init__(self, llm: Any, context: int) -> None:
+    def __init__(self, llm: Any, config: PreTrainedConfig, settings: EngineSettings, can_sleep: bool) -> None:
         self.llm = llm
-        self.context = context
+        self.config = config
+        self.context = settings.context
+        self.trust_remote_code = settings.trust_remote_code
+        self.can_sleep = can_sleep
+        self.sleeps = False
+
+    def load_weights(self, model_path: str) -> None:
+        """See `opsft.engines.Engine`."""
+        check_same_architecture(self.config, read_config(model_path, self.trust_remote_code), model_path)
+        files = weight_files(model_path)
+        self.wake()
+        self.llm.collective_rpc("load_policy", args=(files, self.config.get_text_config().tie_word_embeddings))
+        self.llm.reset_prefix_cache()
+
+    def sleep(self) -> None:
+        """See `opsft.engines.Engine`. The weights wait in the machine's memory; the key-value cache is dropped."""
+        if self.can_sleep and not self.sleeps:
+            self.llm.sleep(level=1)
+            self.sleeps = True
+
+    def wake(self) -> None:
+        """See `opsft.engines.Engine`."""
+        if self.sleeps:
+            self.llm.wake_up()
+            self.sleeps = False
 
     def generate(self, requests: Sequence[Request], sampling: Sampling, progress: Progress) -> list[list[Completion]]:
         """See `opsft.engines.Engine`. Raises RuntimeError where vLLM gives up on a request."""
         check_requests(requests, sampling, self.context, self.llm.llm_engine.model_config.get_vocab_size())
+        self.wake()
         total = sum(request.samples for request in requests)
         done, sampled = 0, 0
         completions: list[list[Completion]] = []
@@ -99,8 +152,8 @@ def _sampling_params(request: Request, sampling: Sampling) -> Any:
         top_k=sampling.top_k,
         max_tokens=sampling.max_tokens,
         stop_token_ids=list(sampling.stop_token_ids),
-        ignore_eos=False,
-        logprobs=0,  # the sampled token's own, and no others
+        ignore_eos=True,  # a response ends with the ids that the caller names, and no others
+        logprobs=0 if sampling.logprobs else None,  # 0: the sampled token's own, and no others
         detokenize=False,
     )
 
@@ -108,5 +161,6 @@ def _sampling_params(request: Request, sampling: Sampling) -> Any:
 def _completion(sample: Any, request: int) -> Completion:
     if sample.finish_reason not in ("stop", "length"):
         raise RuntimeError(f"vLLM ended a response with {sample.finish_reason!r}; only stop and length are complete")
-    check_finite(sample.cumulative_logprob, request, sample.index)
+    if sample.cumulative_logprob is not None:
+        check_finite(sample.cumulative_logprob, request, sample.index)
     return Completion(tuple(sample.token_ids), sample.finish_reason, sample.cumulative_logprob)

@@ -1,62 +1,28 @@
 """The vllm engine against the transformers engine on a tiny random model in float32; a CPU build of vLLM will do."""
 
-import importlib.util
-import random
+import json
 
 import pytest
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from opsft.engines import EngineSettings, Request, Sampling, load_engine
+from opsft.engines import EngineSettings, Request, load_engine
+from tests.unit.vllm_on_cpu import (
+    STOP,
+    assert_same,
+    ignore_progress,
+    make_requests,
+    needs_vllm,
+    sampling,
+    save_model,
+    start,
+)
 
-VOCABULARY = 64
-STOP = (2, 7)
-CPU_ENVIRONMENT = {
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    "TORCHDYNAMO_DISABLE": "1",
-    "HF_HUB_OFFLINE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    "VLLM_HOST_IP": "127.0.0.1",
-    "VLLM_LOGGING_LEVEL": "WARNING",
-}
-
-needs_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
-
-
-def sampling(**changes) -> Sampling:
-    defaults = {"max_tokens": 24, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "stop_token_ids": STOP}
-    return Sampling(**(defaults | changes))
-
-
-def ignore_progress(done: int, total: int, tokens: int) -> None:
-    pass
-
-
-def make_requests(count: int, samples: int) -> list[Request]:
-    rng = random.Random(1)
-    prompts = [tuple(rng.randrange(3, VOCABULARY) for _ in range(rng.randint(1, 20))) for _ in range(count)]
-    return [Request(prompt, seed=100 * i, samples=samples) for i, prompt in enumerate(prompts)]
+pytestmark = pytest.mark.vllm
 
 
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory) -> str:
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=VOCABULARY,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=128,
-        initializer_range=0.5,
-        eos_token_id=STOP[0],
-        pad_token_id=0,
-    )
-    path = tmp_path_factory.mktemp("models") / "tiny"
-    Qwen2ForCausalLM(config).save_pretrained(path)
-    return str(path)
+    return save_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -71,29 +37,38 @@ def reference(model_path, settings):
 
 @pytest.fixture(scope="module")
 def engine(model_path, settings):
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in CPU_ENVIRONMENT.items():
-            monkeypatch.setenv(name, value)
-        yield load_engine("vllm", model_path, settings)
+    return start(model_path, settings)
 
 
-@pytest.mark.vllm
 @needs_vllm
 def test_greedy_completions_equal_those_of_the_transformers_engine(engine, reference):
     requests = make_requests(16, samples=2)
     found = engine.generate(requests, sampling(temperature=0), ignore_progress)
     expected = reference.generate(requests, sampling(temperature=0), ignore_progress)
-    reasons = set()
-    for group, expected_group in zip(found, expected, strict=True):
-        for completion, other in zip(group, expected_group, strict=True):
-            assert completion.token_ids == other.token_ids
-            assert completion.finish_reason == other.finish_reason
-            assert completion.logprob == pytest.approx(other.logprob, abs=1e-4)
-            reasons.add(completion.finish_reason)
-    assert reasons == {"stop", "length"}
+    assert assert_same(found, expected) == {"stop", "length"}
 
 
-@pytest.mark.vllm
+@needs_vllm
+def test_a_response_ends_with_the_ids_that_are_named_and_no_others(engine, reference):
+    """The model's own EOS id is not among them."""
+    requests = make_requests(16, samples=1)
+    for stop_token_ids in ((), STOP[1:]):
+        changes = {"temperature": 0, "stop_token_ids": stop_token_ids}
+        expected = reference.generate(requests, sampling(**changes), ignore_progress)
+        assert any(STOP[0] in completion.token_ids for [completion] in expected)
+        assert_same(engine.generate(requests, sampling(**changes), ignore_progress), expected)
+
+
+@needs_vllm
+def test_no_logprobs_are_given_where_none_are_asked_for(engine):
+    requests = make_requests(4, samples=2)
+    without = engine.generate(requests, sampling(logprobs=False), ignore_progress)
+    assert {completion.logprob for group in without for completion in group} == {None}
+    expected = engine.generate(requests, sampling(), ignore_progress)
+    tokens, expected_tokens = ([[c.token_ids for c in group] for group in part] for part in (without, expected))
+    assert tokens == expected_tokens
+
+
 @needs_vllm
 def test_logprob_is_that_of_a_teacher_forced_pass_at_temperature_one(engine, reference):
     [[completion]] = engine.generate(
@@ -106,7 +81,6 @@ def test_logprob_is_that_of_a_teacher_forced_pass_at_temperature_one(engine, ref
     assert completion.logprob == pytest.approx(float(expected), abs=1e-4)
 
 
-@pytest.mark.vllm
 @needs_vllm
 def test_sample_k_is_the_one_of_seed_plus_k(engine):
     [group] = engine.generate([Request((5, 6, 9), 20, 5)], sampling(), ignore_progress)
@@ -115,7 +89,6 @@ def test_sample_k_is_the_one_of_seed_plus_k(engine):
     assert len({completion.token_ids for completion in group}) == 5
 
 
-@pytest.mark.vllm
 @needs_vllm
 def test_slices_keep_the_order_of_requests_and_report_progress(engine, monkeypatch):
     requests = make_requests(9, samples=3)
@@ -129,7 +102,6 @@ def test_slices_keep_the_order_of_requests_and_report_progress(engine, monkeypat
     assert calls[-1][2] == sum(len(ids) for group in tokens for ids in group)
 
 
-@pytest.mark.vllm
 @needs_vllm
 @pytest.mark.parametrize(
     ("request_", "message"),
@@ -145,7 +117,15 @@ def test_a_request_that_cannot_be_served_is_refused(engine, request_, message):
         engine.generate([Request((5,), 0, 1), request_], sampling(), ignore_progress)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
-def test_missing_vllm_is_one_clear_error(model_path, settings):
-    with pytest.raises(ImportError, match="the vllm engine needs vLLM, which cannot be imported here"):
-        load_engine("vllm", model_path, settings)
+@needs_vllm
+def test_another_architecture_is_refused_and_the_engine_goes_on_as_it_was(engine, tmp_path):
+    requests = make_requests(4, samples=1)
+    before = engine.generate(requests, sampling(), ignore_progress)
+    other = save_model(tmp_path / "other", num_key_value_heads=2)
+    with pytest.raises(ValueError, match=r"other is not of the architecture .* num_key_value_heads 2 \(not 1\)$"):
+        engine.load_weights(other)
+    (tmp_path / "other" / "model.safetensors").unlink()
+    (tmp_path / "other" / "config.json").write_text(json.dumps(engine.config.to_dict()))
+    with pytest.raises(ValueError, match=r"other holds no model\*\.safetensors"):
+        engine.load_weights(other)
+    assert engine.generate(requests, sampling(), ignore_progress) == before

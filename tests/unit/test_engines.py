@@ -1,8 +1,10 @@
 """The engines' contract, and the transformers engine on a tiny random model."""
 
 import itertools
+import json
 import math
 import random
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from opsft.engines import EngineSettings, Request, Sampling, check_finite, load_engine
+from opsft.engines import EngineSettings, Request, Sampling, check_finite, groups, load_engine
 from opsft.engines import transformers as transformers_engine
 from opsft.engines._cache import Buffer
 from opsft.engines._sampling import draw, truncated_softmax
@@ -22,7 +24,14 @@ STOP = (2, 7)
 
 
 def sampling(**changes) -> Sampling:
-    defaults = {"max_tokens": 24, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "stop_token_ids": STOP}
+    defaults = {
+        "max_tokens": 24,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "top_k": 0,
+        "stop_token_ids": STOP,
+        "logprobs": True,
+    }
     return Sampling(**(defaults | changes))
 
 
@@ -30,24 +39,28 @@ def ignore_progress(done: int, total: int, tokens: int) -> None:
     pass
 
 
+def save_model(path, seed: int = 0, **changes) -> str:
+    """A Qwen2 with random weights; returns its path."""
+    torch.manual_seed(seed)
+    shape = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 128,
+        "initializer_range": 0.5,
+        "eos_token_id": STOP[0],
+        "pad_token_id": 0,
+    }
+    Qwen2ForCausalLM(Qwen2Config(**(shape | changes))).save_pretrained(path)
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory) -> str:
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=VOCABULARY,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=128,
-        initializer_range=0.5,
-        eos_token_id=STOP[0],
-        pad_token_id=0,
-    )
-    path = tmp_path_factory.mktemp("models") / "tiny"
-    Qwen2ForCausalLM(config).save_pretrained(path)
-    return str(path)
+    return save_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +172,7 @@ def test_logprob_is_that_of_a_teacher_forced_pass_at_temperature_one(engine, ref
 
 
 def test_responses_end_with_the_first_stop_token_or_at_max_tokens(engine):
-    groups = engine.generate(make_requests(40, samples=4), sampling(), ignore_progress)
-    completions = flat(groups)
+    completions = flat(engine.generate(make_requests(40, samples=4), sampling(), ignore_progress))
     assert {completion.finish_reason for completion in completions} == {"stop", "length"}
     for completion in completions:
         *body, last = completion.token_ids
@@ -188,10 +200,137 @@ def test_no_requests_give_no_completions(engine):
 def test_progress_grows_to_the_totals(model_path):
     engine = load_engine("transformers", model_path, EngineSettings(context=CONTEXT, max_sequences=5, device="cpu"))
     calls = []
-    groups = engine.generate(make_requests(6), sampling(), lambda *call: calls.append(call))
-    assert calls[-1] == (18, 18, sum(len(completion.token_ids) for completion in flat(groups)))
+    completions = flat(engine.generate(make_requests(6), sampling(), lambda *call: calls.append(call)))
+    assert calls[-1] == (18, 18, sum(len(completion.token_ids) for completion in completions))
     for earlier, later in itertools.pairwise(calls):
         assert all(a <= b for a, b in zip(earlier, later, strict=True))
+
+
+def test_no_logprobs_are_given_where_none_are_asked_for(engine):
+    requests = make_requests(4)
+    without = engine.generate(requests, sampling(logprobs=False), ignore_progress)
+    assert {completion.logprob for completion in flat(without)} == {None}
+    assert tokens_of(without) == tokens_of(engine.generate(requests, sampling(), ignore_progress))
+
+
+# Which requests are decoded together
+
+
+def lengths_and_samples(*pairs: tuple[int, int]) -> list[Request]:
+    return [Request((5,) * length, seed=0, samples=samples) for length, samples in pairs]
+
+
+def test_groups_hold_whole_requests_longest_first_and_equally_long_ones_in_order():
+    requests = lengths_and_samples((3, 2), (9, 2), (3, 2), (7, 2), (9, 2))
+    assert groups(requests, max_sequences=4) == [[1, 4], [3, 0], [2]]
+    assert groups(requests, max_sequences=5) == [[1, 4], [3, 0], [2]]
+    assert groups(requests, max_sequences=100) == [[1, 4, 3, 0, 2]]
+
+
+def test_a_request_with_too_many_samples_is_a_group_of_its_own():
+    assert groups(lengths_and_samples((9, 1), (8, 5), (7, 1), (6, 2)), max_sequences=3) == [[0], [1], [2, 3]]
+    assert groups([], max_sequences=3) == []
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 4])
+@pytest.mark.parametrize("max_sequences", [2, 7])
+def test_whole_groups_get_the_same_bits_without_the_others(model_path, shards, max_sequences):
+    settings = EngineSettings(context=CONTEXT, max_sequences=max_sequences, device="cpu")
+    engine = load_engine("transformers", model_path, settings)
+    requests = make_requests(11, samples=3)
+    together = engine.generate(requests, sampling(), ignore_progress)
+    for shard in range(shards):
+        members = sorted(i for group in groups(requests, max_sequences)[shard::shards] for i in group)
+        alone = engine.generate([requests[i] for i in members], sampling(), ignore_progress)
+        assert alone == [together[i] for i in members]
+
+
+# Other weights, and sleep
+
+
+def test_reloaded_weights_give_what_a_fresh_engine_gives(model_path, tmp_path):
+    for tied in (False, True):
+        first, second = (save_model(tmp_path / f"{tied}{i}", seed=i, tie_word_embeddings=tied) for i in (0, 1))
+        settings = EngineSettings(context=CONTEXT, device="cpu")
+        engine, fresh = (load_engine("transformers", path, settings) for path in (first, second))
+        requests = make_requests(4)
+        before = engine.generate(requests, sampling(), ignore_progress)
+        engine.load_weights(second)
+        after = engine.generate(requests, sampling(), ignore_progress)
+        assert after == fresh.generate(requests, sampling(), ignore_progress)
+        assert after != before
+
+
+def test_another_architecture_is_refused_and_the_engine_goes_on_as_it_was(model_path, tmp_path):
+    engine = load_engine("transformers", model_path, EngineSettings(context=CONTEXT, device="cpu"))
+    before = engine.generate(make_requests(2), sampling(), ignore_progress)
+    other = save_model(tmp_path / "other", num_key_value_heads=2)
+    with pytest.raises(ValueError, match=r"other is not of the architecture .* num_key_value_heads 2 \(not 1\)$"):
+        engine.load_weights(other)
+    assert engine.generate(make_requests(2), sampling(), ignore_progress) == before
+
+
+HUB_STYLE = {
+    "architectures": ["Qwen2ForCausalLM"],
+    "attention_dropout": 0.0,
+    "eos_token_id": 2,
+    "hidden_act": "silu",
+    "hidden_size": 64,
+    "initializer_range": 0.5,
+    "intermediate_size": 96,
+    "max_position_embeddings": 128,
+    "max_window_layers": 2,
+    "model_type": "qwen2",
+    "num_attention_heads": 2,
+    "num_hidden_layers": 2,
+    "num_key_value_heads": 1,
+    "rms_norm_eps": 1e-06,
+    "rope_theta": 1000000.0,
+    "sliding_window": 128,
+    "tie_word_embeddings": False,
+    "torch_dtype": "bfloat16",
+    "transformers_version": "4.43.1",
+    "use_cache": True,
+    "use_sliding_window": False,
+    "vocab_size": 64,
+}
+"""A configuration as transformers 4 wrote it, and as most models on the Hub have it."""
+
+
+def test_a_policy_may_be_saved_by_another_version_of_transformers_than_its_base_model(model_path, tmp_path):
+    base, policy = tmp_path / "base", tmp_path / "policy"
+    shutil.copytree(model_path, base)
+    (base / "config.json").write_text(json.dumps(HUB_STYLE))
+    AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).save_pretrained(policy)
+    settings = EngineSettings(context=CONTEXT, device="cpu")
+    engine = load_engine("transformers", str(base), settings)
+    expected = engine.generate(make_requests(2), sampling(), ignore_progress)
+    engine.load_weights(str(policy))
+    assert engine.generate(make_requests(2), sampling(), ignore_progress) == expected
+
+
+def test_sleep_and_wake_change_nothing_on_a_cpu(engine):
+    before = engine.generate(make_requests(2), sampling(), ignore_progress)
+    engine.sleep()
+    engine.sleep()
+    assert engine.generate(make_requests(2), sampling(), ignore_progress) == before
+    engine.wake()
+    engine.wake()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_a_sleeping_engine_holds_no_gpu_memory_and_is_woken_by_what_needs_it(model_path):
+    empty = torch.cuda.memory_allocated()
+    engine = load_engine("transformers", model_path, EngineSettings(context=CONTEXT, dtype="float32", device="cuda"))
+    before = engine.generate(make_requests(2), sampling(), ignore_progress)
+    engine.sleep()
+    assert torch.cuda.memory_allocated() == empty
+    assert engine.generate(make_requests(2), sampling(), ignore_progress) == before
+    engine.sleep()
+    engine.load_weights(model_path)
+    assert torch.cuda.memory_allocated() > empty
+    assert engine.generate(make_requests(2), sampling(), ignore_progress) == before
 
 
 # Which tokens are drawn
@@ -334,9 +473,17 @@ def test_an_unknown_engine_is_refused_with_the_names_of_the_known(model_path):
         load_engine("abacus", model_path, EngineSettings(context=CONTEXT))
 
 
-def test_a_context_beyond_the_model_is_refused(model_path):
-    with pytest.raises(ValueError, match=r"context 129 is not allowed: .* 128 tokens at most"):
-        load_engine("transformers", model_path, EngineSettings(context=129))
+def test_a_context_beyond_the_model_is_refused_before_its_weights_are_read(model_path, tmp_path):
+    shutil.copy(f"{model_path}/config.json", tmp_path)
+    for name in ("transformers", "vllm"):
+        with pytest.raises(ValueError, match=r"context 129 is not allowed: .* 128 tokens at most"):
+            load_engine(name, str(tmp_path), EngineSettings(context=129))
+
+
+def test_a_device_that_is_not_there_is_refused_before_the_weights_are_read(model_path, tmp_path):
+    shutil.copy(f"{model_path}/config.json", tmp_path)
+    with pytest.raises(ValueError, match=r"device 'cuda:99' is not allowed: torch sees \d+ GPUs here"):
+        load_engine("transformers", str(tmp_path), EngineSettings(context=CONTEXT, device="cuda:99"))
 
 
 def test_a_broken_model_is_an_error_and_not_a_response(model_path):

@@ -72,6 +72,7 @@ def main() -> None:
                 top_p=rollouts["top_p"],
                 top_k=rollouts["top_k"],
                 stop_token_ids=stop_tokens(tokenizer, read_generation_config(checkpoint)),
+                logprobs=rollouts["logprobs"],
             )
             # The engine checks too; here a prompt that does not fit is refused before the engine has cost anything.
             check_requests(requests, sampling, settings.context, len(tokenizer))

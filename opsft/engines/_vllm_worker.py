@@ -1,0 +1,30 @@
+"""What vLLM's worker processes learn from this project: how to take the weights of another checkpoint.
+
+vLLM has a `reload_weights` that reads a path, but for a model whose output layer is tied to its embeddings its CPU
+builds then keep a packed copy of the old output layer. Handed the output layer too, by name, they pack it anew.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+class PolicyLoader:
+    """Mixed into vLLM's worker class (`worker_extension_cls`), so that it runs where the weights are."""
+
+    def load_policy(self, files: list[str], tied: bool) -> None:
+        """Reload all weights from safetensors files; `tied` embeddings are the output layer too."""
+        self.reload_weights(weights_iterator=read_tensors(files, tied))
+
+
+def read_tensors(files: list[str], tied: bool) -> Iterator[tuple[str, Any]]:
+    """The (name, tensor) pairs of safetensors files, one at a time; `tied` embeddings come again as `lm_head.weight`."""
+    from safetensors import safe_open
+
+    for file in files:
+        with safe_open(file, framework="pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (it is no dict)
+                tensor = tensors.get_tensor(name)
+                if not (tied and name == "lm_head.weight"):
+                    yield name, tensor
+                if tied and name.endswith("embed_tokens.weight"):
+                    yield "lm_head.weight", tensor
