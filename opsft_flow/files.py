@@ -13,11 +13,13 @@ from collections.abc import Iterator
 def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yield a temporary path beside `path`; on success sync it to disk and rename it into place.
 
-    The temporary path may be made a file or a folder. On an error it is removed and `path` stays as it was.
+    The temporary path may be made a file or a folder. On an error it is removed and `path` stays as it was. What killed
+    writers of `path` have left is removed first: a result has one writer at a time.
     A folder cannot be renamed over another: for a moment, between two renames, there is none.
     """
     final = pathlib.Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(final)
     temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
     previous = final.with_name(f".{final.name}.{os.getpid()}.old")
     try:
@@ -42,7 +44,7 @@ def remove(path: pathlib.Path) -> None:
 
 def remove_leftovers(path: pathlib.Path) -> None:
     """Delete what killed writers of `path` have left beside it. Only for who knows that no other writer lives."""
-    for pattern in (f".{path.name}.*.tmp", f".{path.name}.*.old"):
+    for pattern in (f".{path.name}.[0-9]*.tmp", f".{path.name}.[0-9]*.old"):
         for leftover in path.parent.glob(pattern):
             remove(leftover)
 

@@ -92,3 +92,10 @@ def test_nan_and_infinity_are_refused_and_write_nothing(tmp_path, value):
 def test_sha256_is_that_of_the_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_what_a_killed_writer_has_left_is_removed_by_the_next_one_of_the_same_file(tmp_path):
+    for name in (".policy.41.tmp", ".policy.41.old", ".policy.json.41.tmp", ".other.41.tmp"):
+        (tmp_path / name).write_text("half")
+    write_folder(tmp_path / "policy", a="1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.41.tmp", ".policy.json.41.tmp", "policy"]
