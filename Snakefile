@@ -25,6 +25,7 @@ report: "workflow/report/workflow.rst"
 localrules:
     all,
     summary,
+    timings,
     figures,
     plan,
     dump_config,
@@ -36,4 +37,5 @@ rule all:
     input:
         figures=rules.figures.output,
         tables=rules.summary.output,
+        timings=rules.timings.output,
         tracked=PLAN.tracked(),

@@ -348,5 +348,25 @@ class Plan:
             }
         )
 
+    def timing_settings(self) -> str:
+        points = [
+            {
+                **vars(point),
+                "iterations": self.recipe(point)["iterations"],
+                "benchmarks": list(names),
+                "tracked": self.tracked_iterations(point),
+            }
+            for point, names in self.points.items()
+        ]
+        return canonical(
+            {
+                "node": "timings",
+                "code": code_hash("timings"),
+                "results": self.results,
+                "points": points,
+                "base": self.benchmarks,
+            }
+        )
+
     def figure_settings(self) -> str:
         return canonical({"node": "figures", "code": code_hash("figures")})

@@ -17,7 +17,7 @@ import yaml
 
 from tests.workflow.conftest import Checkout, copy_workflow
 
-SUMMARY = {"summary": 1, "figures": 1}
+SUMMARY = {"summary": 1, "timings": 1, "figures": 1}
 TRACK = {"track": 2}
 # From filter or sft on: train iteration 2 is sampled again, and each policy is measured again.
 AFTER_FILTER = {"sft": 4, "generate": 6, "verify": 6, "evaluate": 4, **TRACK, **SUMMARY}
@@ -131,7 +131,7 @@ def test_keys_in_another_order_run_nothing(checkout):
 
 
 def test_a_resource_runs_nothing(checkout):
-    checkout.change(resources={"generate": {"mem_mb": 8000, "runtime": 7}})
+    checkout.change(resources={"generate": {"mem_mb": 8000, "runtime": 7, "shards": 2}})
     assert checkout.would_run() == {}
 
 

@@ -91,6 +91,18 @@ def test_every_result_has_a_sidecar_with_its_settings(finished):
     )
 
 
+def test_the_time_of_every_node_is_accounted_for(finished):
+    table = pandas.read_csv(finished.folder / "results/summary/timings.csv")
+    # The base model: 3 nodes. Each of 2 points: 2 iterations of 7 nodes, and its run.
+    assert len(table) == 3 + 2 * (2 * 7 + 1)
+    assert (table["overhead"] <= table["seconds"]).all()
+    assert (table[table["node"] != "track"]["work"] > 0).all()
+    totals = pandas.read_csv(finished.folder / "results/summary/timings_by_node.csv", index_col="node")
+    assert totals.loc["all", "jobs"] == len(table)
+    assert totals.loc["all", "seconds"] == pytest.approx(table["seconds"].sum())
+    assert "33 nodes; 0 without a sidecar" in (finished.folder / "results/logs/summary/timings.log").read_text()
+
+
 def test_figures_are_drawn_as_svg_and_png(finished):
     for name in ("pareto", "budget_curves", "iterations"):
         assert "<svg" in (finished.folder / f"results/summary/{name}.svg").read_text()[:1000]
@@ -159,7 +171,7 @@ def test_a_server_that_cannot_be_reached_fails_nothing(checkout, monkeypatch):
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     checkout.change(track={"mode": "online", "timeout_s": 8})
-    assert checkout.would_run() == {"track": 4}
+    assert checkout.would_run() == {"track": 4, "timings": 1}
     checkout.run("--cores", "2")
     tracked = json.loads((checkout.folder / "results/toy/opsft/L40/seed0/iter2/tracked.json").read_text())
     assert tracked["status"].startswith("not sent")

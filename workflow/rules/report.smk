@@ -29,6 +29,39 @@ rule summary:
         " --run {output.run:q} > {log:q} 2>&1"
 
 
+rule timings:
+    input:
+        # Not the sidecars: one that is missing is no reason to make its result again. But these are the last to be made.
+        measured=PLAN.summary_inputs(),
+        tracked=PLAN.tracked(),
+    output:
+        timings=report(
+            f"{RESULTS}/summary/timings.csv",
+            caption="../report/timings.rst",
+            category="Tables",
+            labels={"table": "timings of all nodes", "format": "csv"},
+        ),
+        by_node=report(
+            f"{RESULTS}/summary/timings_by_node.csv",
+            caption="../report/timings.rst",
+            category="Tables",
+            labels={"table": "timings by kind of node", "format": "csv"},
+        ),
+        run=f"{RESULTS}/summary/timings.run.json",
+    log:
+        f"{LOGS}/summary/timings.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        command=command_of("timings"),
+        settings=lambda wildcards: PLAN.timing_settings(),
+    message:
+        "tabulate where the time went"
+    shell:
+        "{params.command} --settings {params.settings:q}"
+        " --timings {output.timings:q} --by_node {output.by_node:q} --run {output.run:q} > {log:q} 2>&1"
+
+
 rule figures:
     input:
         points=rules.summary.output.parquet,

@@ -52,7 +52,8 @@ def main() -> None:
             base = None if job.base == "none" else read_responses(*base_tables, max_tokens)
         with job.phase("estimate"):
             metrics = evaluate(responses, settings, base)
-        write_json(job.metrics, {**metrics, "reasons": count_reasons(job.verdicts)})
+        with job.phase("write"):
+            write_json(job.metrics, {**metrics, "reasons": count_reasons(job.verdicts)})
         accuracy, tokens = metrics["accuracy"], metrics["tokens"]["mean"]
         print(
             f"accuracy {accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f}), {tokens['value']:.1f} tokens"

@@ -29,19 +29,22 @@ def as_group(rows: list[int], rollouts: list[dict], verdicts: list[dict]) -> Gro
 def main() -> None:
     with node(__doc__, inputs=("rollouts", "verdicts"), outputs=("selected", "statistics")) as job:
         block, budget = job.settings["filter"], job.settings["point"]["budget"]
-        rollouts = read_table(job.rollouts, ROLLOUT, ["problem_id", "sample", "tokens", "finish_reason"])
-        verdicts = align(read_table(job.verdicts, VERDICT), rollouts, job.verdicts)
-        members = group_by_problem(rollouts)
-        groups = {key: as_group(rows, rollouts, verdicts) for key, rows in members.items()}
-        kept = select(block["rule"], groups, budget, block)
-        selected = [
-            {"problem_id": key, "sample": rollouts[members[key][position]]["sample"], "weight": weight}
-            for key, pairs in kept.items()
-            for position, weight in pairs
-        ]
-        statistics = describe(groups, kept)
-        write_table(job.selected, selected, SELECTED)
-        write_json(job.statistics, {**statistics, "rule": block["rule"]})
+        with job.phase("read"):
+            rollouts = read_table(job.rollouts, ROLLOUT, ["problem_id", "sample", "tokens", "finish_reason"])
+            verdicts = align(read_table(job.verdicts, VERDICT), rollouts, job.verdicts)
+        with job.phase("select"):
+            members = group_by_problem(rollouts)
+            groups = {key: as_group(rows, rollouts, verdicts) for key, rows in members.items()}
+            kept = select(block["rule"], groups, budget, block)
+            selected = [
+                {"problem_id": key, "sample": rollouts[members[key][position]]["sample"], "weight": weight}
+                for key, pairs in kept.items()
+                for position, weight in pairs
+            ]
+            statistics = describe(groups, kept)
+        with job.phase("write"):
+            write_table(job.selected, selected, SELECTED)
+            write_json(job.statistics, {**statistics, "rule": block["rule"]})
         before, after = statistics["before"]["tokens_mean"], statistics["after"]["tokens_mean"]
         print(f"{statistics['kept']:,} of {statistics['rollouts']:,} rollouts kept ({statistics['kept_share']:.1%})")
         print(f"mean tokens {before:.1f} before, {'none' if after is None else f'{after:.1f}'} after")

@@ -12,10 +12,10 @@ COLUMNS = ["problem_id", "sample", "text", "finish_reason", "opens_thinking"]
 
 def main() -> None:
     with node(__doc__, inputs=("rollouts", "problems"), outputs=("verdicts",)) as job:
-        rollouts = read_table(job.rollouts, ROLLOUT, COLUMNS)
-        golds = {
-            row["problem_id"]: row["answer"] for row in read_table(job.problems, PROBLEM, ["problem_id", "answer"])
-        }
+        with job.phase("read"):
+            rollouts = read_table(job.rollouts, ROLLOUT, COLUMNS)
+            problems = read_table(job.problems, PROBLEM, ["problem_id", "answer"])
+        golds = {row["problem_id"]: row["answer"] for row in problems}
         responses = [
             Response(
                 text=row["text"],
