@@ -7,7 +7,8 @@
                                                  /policy.json      policy i
                                                  /eval/{benchmark}/  a place
 
-A *place* is a folder of rollouts and verdicts: training rollouts and benchmarks pass through the same rules.
+A *place* is a folder of rollouts and verdicts: training rollouts and benchmarks pass through the same rules. Where its sampling
+is cut into shards, they lie in {place}/shards/ until they are put together.
 """
 
 import re
@@ -20,7 +21,6 @@ PLACE_PATTERN = (
     r"|[^/]+/[^/]+/L[0-9]+/seed[0-9]+/iter[0-9]+/train"
     r"|[^/]+/[^/]+/L[0-9]+/seed[0-9]+/iter[0-9]+/eval/[^/]+"
 )
-POINT_PATTERN = r"[^/]+/[^/]+/L[0-9]+/seed[0-9]+"
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,8 @@ def policy_manifest(model: str, point: Point | None, iteration: int) -> str:
 
 def problem_file(name: str) -> str:
     return f"problems/{name}.parquet"
+
+
+def shard_file(place: str, shard: int, shards: int) -> str:
+    """The rollouts of shard `shard`, from 1 to `shards`; their sidecar lies beside them."""
+    return f"{place}/shards/{shard}-of-{shards}.parquet"

@@ -7,10 +7,13 @@ it uses has changed, and only then.
 
 import json
 import os
+import pathlib
+import re
 
 from opsft_flow.code_hash import code_hash
 from opsft_flow.config import engine_for, resolve
-from opsft_flow.places import Place, iteration_folder, parse_place, policy_manifest, problem_file
+from opsft_flow.files import read_json
+from opsft_flow.places import Place, iteration_folder, parse_place, policy_manifest, problem_file, shard_file
 from opsft_flow.points import Point, expand_sweep
 from opsft_flow.sources import check_model, check_problems, find_local, fingerprint, problem_path
 
@@ -68,6 +71,18 @@ class Plan:
             return self.config["benchmarks"][place.benchmark]["problems"]
         return self.recipe(place.point)["problems"]
 
+    # Patterns of the targets: a name that is not in the sweep matches none, so Snakemake has no rule for it.
+
+    def point_pattern(self) -> str:
+        return "|".join(re.escape(point.path) for point in self.points)
+
+    def place_pattern(self) -> str:
+        places = [re.escape(place) for place in self.base_places()]
+        for point, names in self.points.items():
+            benchmarks = "|".join(map(re.escape, names))
+            places.append(f"{re.escape(point.path)}/iter[1-9][0-9]*/(?:train|eval/(?:{benchmarks}))")
+        return "|".join(places)
+
     # Inputs of the nodes, as paths from the working directory.
 
     def policy_of(self, place: str) -> str:
@@ -75,6 +90,25 @@ class Plan:
 
     def problems_of(self, place: str) -> str:
         return self.path(problem_file(self.problem_set_of(parse_place(place))))
+
+    def shards_of(self, place: str) -> int:
+        """Into how many shards the sampling of a place is cut.
+
+        A place that has been sampled with the same settings, or begun to be, keeps its number: another one is no
+        reason to sample again, but would be taken for one, since Snakemake compares the names of a job's inputs.
+        """
+        settings = self.generate_settings(place)
+        folder = pathlib.Path(self.path(place))
+        for sidecar in [*folder.glob("rollouts.run.json"), *sorted(folder.glob("shards/*.run.json"))]:
+            made = read_json(sidecar)
+            if canonical(made["settings"]) == settings:
+                return made["run"]["shards"]
+        return self.config["resources"]["generate"]["shards"]
+
+    def shard_files(self, place: str) -> list[str]:
+        """The rollouts of a place's shards; none where one job samples them all."""
+        shards = self.shards_of(place)
+        return [self.path(shard_file(place, i, shards)) for i in range(1, shards + 1)] if shards > 1 else []
 
     def parent_policy(self, point: str, iteration: int) -> str:
         parsed = Point.from_path(point)
@@ -87,9 +121,6 @@ class Plan:
 
     def base_places(self) -> list[str]:
         return [Place(model, None, 0, name).path for model, names in self.benchmarks.items() for name in names]
-
-    def eval_places(self, point: Point) -> list[str]:
-        return [Place(point.model, point, i, name).path for i in self.iterations(point) for name in self.points[point]]
 
     def measurements(self, point: Point, through: int | None = None) -> list[str]:
         """What filter, sft and evaluate measured in each iteration of a point, up to iteration `through`."""

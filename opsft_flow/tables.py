@@ -45,8 +45,13 @@ SELECTED = pa.schema({"problem_id": pa.string(), "sample": pa.int32(), "weight":
 
 def write_table(path: str | os.PathLike, rows: list[dict], schema: pa.Schema) -> None:
     """Write rows as parquet; equal rows give equal bytes."""
+    write_arrow(path, pa.Table.from_pylist(rows, schema=schema))
+
+
+def write_arrow(path: str | os.PathLike, table: pa.Table) -> None:
+    """Write a table as parquet; equal tables in one chunk give equal bytes."""
     with atomic(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd")
 
 
 def read_table(path: str | os.PathLike, schema: pa.Schema, columns: list[str] | None = None) -> list[dict]:

@@ -3,6 +3,7 @@
 import fnmatch
 import itertools
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from opsft_flow import plan as subject
 from opsft_flow.code_hash import code_hash
 from opsft_flow.errors import ConfigError
+from opsft_flow.files import write_json
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
 from tests.unit.example_config import change, example_config
@@ -26,9 +28,13 @@ def original() -> dict[str, str]:
 def all_settings(config: dict) -> dict[str, str]:
     """The settings of every node of a sweep, by "kind where"."""
     plan = Plan(config)
-    places = plan.base_places()
-    for point in plan.points:
-        places += plan.eval_places(point)
+    places = [
+        f"{point.path}/iter{i}/eval/{name}"
+        for point in plan.points
+        for i in plan.iterations(point)
+        for name in plan.points[point]
+    ]
+    places += plan.base_places()
     training = [f"{point.path}/iter{i}/train" for point in plan.points for i in plan.iterations(point)]
     nodes = {f"problems {name}": plan.problem_settings(name) for name in plan.problem_sets()}
     nodes |= {f"base {model}": plan.base_settings(model) for model in plan.models}
@@ -41,6 +47,7 @@ def all_settings(config: dict) -> dict[str, str]:
     return nodes | {
         "check": plan.check_settings(),
         "summary": plan.summary_settings(),
+        "timings": plan.timing_settings(),
         "figures": plan.figure_settings(),
     }
 
@@ -63,7 +70,7 @@ CHANGES = [
     ("recipes.r.rollouts.samples", 5, ["generate */train", "track *"]),
     ("recipes.r.rollouts.temperature", 0.5, ["generate */train", "summary", "track *"]),
     ("recipes.r.rollouts.logprobs", False, ["generate */train", "track *"]),
-    ("recipes.r.iterations", 3, ["summary"]),
+    ("recipes.r.iterations", 3, ["summary", "timings"]),
     ("engine.max_sequences", 7, ["generate *", "track *"]),
     ("engine.name", "vllm", ["generate *", "track *"]),
     ("engine.context", 301, ["generate *", "check", "track *"]),
@@ -81,12 +88,13 @@ CHANGES = [
     ("benchmarks.easy.max_tokens", 99, ["check", "generate */eval/easy", "evaluate */eval/easy", "summary", "track *"]),
     ("verify.timeout_s", 1, ["verify *", "track *"]),
     ("evaluate.level", 0.9, ["evaluate *", "track *"]),
-    ("track.mode", "online", ["track *"]),
-    ("results", "elsewhere", ["track *", "summary"]),
+    ("track.mode", "online", ["timings", "track *"]),
+    ("results", "elsewhere", ["track *", "summary", "timings"]),
     ("resources.sft.gpu", 1, []),
-    ("sweep.0.budgets", [12, 32, 64], ["check", "summary"]),
-    ("sweep.0.seeds", [0, 1], ["summary"]),
-    ("sweep.0.budgets", [12], ["check", "summary"]),
+    ("resources.generate.shards", 3, []),
+    ("sweep.0.budgets", [12, 32, 64], ["check", "summary", "timings"]),
+    ("sweep.0.seeds", [0, 1], ["summary", "timings"]),
+    ("sweep.0.budgets", [12], ["check", "summary", "timings"]),
     ("models.unused", {"source": "owner/other"}, []),
 ]
 
@@ -105,7 +113,8 @@ def test_settings_do_not_depend_on_how_the_configuration_is_written_down():
             return {key: turned(value[key]) for key in reversed(value)}
         return [turned(item) for item in value] if isinstance(value, list) else value
 
-    assert all_settings(turned(example_config())) | {"summary": ""} == all_settings(example_config()) | {"summary": ""}
+    tables = {"summary": "", "timings": ""}
+    assert all_settings(turned(example_config())) | tables == all_settings(example_config()) | tables
     written_out = change(example_config(), "benchmarks.easy.temperature", 0)
     assert all_settings(written_out) == all_settings(example_config())
 
@@ -317,3 +326,45 @@ def test_the_summary_says_how_far_training_was_from_on_policy():
         }
         for point in (A, B)
     ]
+
+
+def write_run(plan: Plan, place: str, file: str, shards: int) -> None:
+    settings = json.loads(plan.generate_settings(place))
+    write_json(plan.path(f"{place}/{file}.run.json"), {"settings": settings, "run": {"shards": shards}})
+
+
+def test_a_place_is_cut_into_as_many_shards_as_the_configuration_says(tmp_path):
+    config = change(example_config(), "results", str(tmp_path))
+    place = f"{A.path}/iter1/train"
+    assert (Plan(config).shards_of(place), Plan(config).shard_files(place)) == (1, [])
+    plan = Plan(change(config, "resources.generate.shards", 2))
+    assert plan.shards_of(place) == 2
+    assert plan.shard_files(place) == [f"{tmp_path}/{place}/shards/{i}-of-2.parquet" for i in (1, 2)]
+
+
+@pytest.mark.parametrize("file", ["rollouts", "shards/1-of-3"])
+def test_a_place_keeps_its_number_of_shards_while_its_settings_are_the_same(tmp_path, file):
+    config = change(example_config(), "results", str(tmp_path))
+    place = f"{A.path}/iter1/train"
+    write_run(Plan(config), place, file, 3)
+    for wanted in (1, 2):
+        assert Plan(change(config, "resources.generate.shards", wanted)).shards_of(place) == 3
+    assert Plan(change(config, "recipes.r.rollouts.temperature", 0.5)).shards_of(place) == 2
+
+
+def test_a_finished_place_keeps_its_number_whatever_shards_were_left_beside_it(tmp_path):
+    plan = Plan(change(example_config(), "results", str(tmp_path)))
+    place = f"{A.path}/iter1/train"
+    write_run(plan, place, "shards/1-of-3", 3)
+    write_run(plan, place, "rollouts", 1)
+    assert plan.shards_of(place) == 1
+
+
+def test_the_patterns_of_targets_take_the_points_and_benchmarks_of_the_sweep_only():
+    plan = Plan(example_config())
+    for place in ("m/base/eval/easy", f"{A.path}/iter1/train", f"{B.path}/iter12/eval/hard"):
+        assert re.fullmatch(plan.place_pattern(), place)
+    others = ("m/base/eval/nope", "n/base/eval/easy", f"{A.path}/iter1/eval/nope", "m/r/L13/seed0/iter1/train")
+    assert not any(re.fullmatch(plan.place_pattern(), place) for place in others)
+    assert re.fullmatch(plan.point_pattern(), A.path)
+    assert not re.fullmatch(plan.point_pattern(), "m/r/L13/seed0")

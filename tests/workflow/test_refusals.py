@@ -82,3 +82,14 @@ def test_a_model_and_a_dataset_that_are_not_to_be_had_are_named_before_anything_
     assert done.returncode != 0
     assert "'nobody/none' is no local path here, and as a Hub dataset" in done.stdout + done.stderr
     assert not list(checkout.folder.rglob("rollouts.parquet"))
+
+
+@pytest.mark.parametrize(
+    "target", ["toy/base/eval/nope/metrics.json", "toy/opsft/L41/seed0/iter1/policy.json", "problems/nope.parquet"]
+)
+def test_a_target_that_is_not_in_the_sweep_is_refused(checkout, target):
+    done = checkout.run("--dry-run", f"results/{target}", check=False)
+    assert done.returncode != 0
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output
+    assert f"No rule to produce results/{target}" in output

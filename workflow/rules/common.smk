@@ -15,7 +15,6 @@ sys.path.insert(0, str(ROOT))
 
 from opsft_flow.config import ConfigError
 from opsft_flow.gpus import find_gpus
-from opsft_flow.places import PLACE_PATTERN, POINT_PATTERN
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
 from opsft_flow.runtime import HEAD, announce_head
@@ -45,9 +44,11 @@ elif workflow.remote_exec:
 
 
 wildcard_constraints:
-    place=PLACE_PATTERN,
-    point=POINT_PATTERN,
+    place=PLAN.place_pattern(),
+    point=PLAN.point_pattern(),
     iteration=r"[1-9][0-9]*",
+    shard=r"[1-9][0-9]*",
+    shards=r"[1-9][0-9]*",
     model="|".join(map(re.escape, PLAN.config["models"])),
     problems="|".join(map(re.escape, PLAN.config["problems"])),
 

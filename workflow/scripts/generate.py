@@ -1,4 +1,8 @@
-"""Sample responses from a policy: training rollouts and benchmarks alike."""
+"""Sample responses from a policy: training rollouts and benchmarks alike.
+
+`--shard 2 --shards 3` samples the second of three parts. `--shard all` samples everything where there is one shard, and
+puts the parts together where there are more.
+"""
 
 import json
 import pathlib
@@ -6,11 +10,14 @@ import pathlib
 from opsft.engines import EngineSettings, Request, Sampling, check_requests
 from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed, stop_tokens
 from opsft.tokenizer import load_tokenizer
-from opsft_flow.node import node
+from opsft_flow.files import read_json
+from opsft_flow.node import Node, node
+from opsft_flow.places import shard_file
 from opsft_flow.policy import checkpoint_of
 from opsft_flow.progress import reporter
 from opsft_flow.sampling import sample
-from opsft_flow.tables import PROBLEM, ROLLOUT, read_table, write_table
+from opsft_flow.shards import gather, gathered_facts, requests_of
+from opsft_flow.tables import PROBLEM, ROLLOUT, read_table, write_arrow, write_table
 
 
 def choose(rows: list[dict], rollouts: dict, iteration: int) -> list[dict]:
@@ -45,46 +52,90 @@ def as_rows(problem: dict, request: Request, prompt: str, completions: list, tok
     ]
 
 
-def main() -> None:
-    with node(__doc__, inputs=("serving", "policy", "problems"), outputs=("rollouts",)) as job:
-        rollouts, iteration = job.settings["rollouts"], job.settings["iteration"]
-        problems = choose(read_table(job.problems, PROBLEM), rollouts, iteration)
-        checkpoint = checkpoint_of(job.policy)
-        with job.phase("imports"):
-            import torch
+def make_requests(job: Node, problems: list[dict], prompts: list[str], tokenizer) -> list[Request]:
+    rollouts, iteration = job.settings["rollouts"], job.settings["iteration"]
+    return [
+        Request(
+            prompt_ids=encode(tokenizer, prompt),
+            seed=request_seed(rollouts["seed"], iteration, problem["problem_id"]),
+            samples=rollouts["samples"],
+        )
+        for problem, prompt in zip(problems, prompts, strict=True)
+    ]
 
-            torch.set_num_threads(job.threads)
-        settings = EngineSettings(**{key: value for key, value in job.settings["engine"].items() if key != "name"})
-        with job.phase("prompts"):
-            tokenizer = load_tokenizer(checkpoint, settings.trust_remote_code)
-            prompts = [render(tokenizer, problem["prompt"]) for problem in problems]
-            requests = [
-                Request(
-                    prompt_ids=encode(tokenizer, prompt),
-                    seed=request_seed(rollouts["seed"], iteration, problem["problem_id"]),
-                    samples=rollouts["samples"],
-                )
-                for problem, prompt in zip(problems, prompts, strict=True)
-            ]
-            sampling = Sampling(
-                max_tokens=rollouts["max_tokens"],
-                temperature=rollouts["temperature"],
-                top_p=rollouts["top_p"],
-                top_k=rollouts["top_k"],
-                stop_token_ids=stop_tokens(tokenizer, read_generation_config(checkpoint)),
-                logprobs=rollouts["logprobs"],
-            )
-            # The engine checks too; here a prompt that does not fit is refused before the engine has cost anything.
-            check_requests(requests, sampling, settings.context, len(tokenizer))
-        most = sum(request.samples for request in requests) * sampling.max_tokens
-        completions = sample(job, checkpoint, requests, sampling, reporter("responses", "tokens", most=most))
-        with job.phase("write"):
-            table = zip(problems, requests, prompts, completions, strict=True)
-            rows = [row for entry in table for row in as_rows(*entry, tokenizer)]
-            write_table(job.rollouts, rows, ROLLOUT)
-        tokens = sum(row["tokens"] for row in rows)
-        job.facts |= {"tokens": tokens, "tokens_per_second": round(tokens / job.phases["sample"], 1)}
-        print(f"{len(rows):,} responses, {tokens:,} tokens, {tokens / job.phases['sample']:,.0f} tokens/s", flush=True)
+
+def make_sampling(job: Node, checkpoint: pathlib.Path, tokenizer) -> Sampling:
+    rollouts = job.settings["rollouts"]
+    return Sampling(
+        max_tokens=rollouts["max_tokens"],
+        temperature=rollouts["temperature"],
+        top_p=rollouts["top_p"],
+        top_k=rollouts["top_k"],
+        stop_token_ids=stop_tokens(tokenizer, read_generation_config(checkpoint)),
+        logprobs=rollouts["logprobs"],
+    )
+
+
+def group_size(engine: dict) -> int:
+    """How many sequences must stay together for a response to be the same to the last bit in every shard.
+
+    The transformers engine decodes them as one batch; vLLM makes its own batches, whatever it is asked.
+    """
+    return engine["max_sequences"] if engine["name"] == "transformers" else 1
+
+
+def sample_shard(job: Node, problems: list[dict], shard: int, shards: int) -> None:
+    """Sample what falls to shard `shard`, from 1 to `shards`, and write it."""
+    checkpoint = checkpoint_of(job.policy)
+    with job.phase("imports"):
+        import torch
+
+        torch.set_num_threads(job.threads)
+    settings = EngineSettings(**{key: value for key, value in job.settings["engine"].items() if key != "name"})
+    with job.phase("prompts"):
+        tokenizer = load_tokenizer(checkpoint, settings.trust_remote_code)
+        prompts = [render(tokenizer, problem["prompt"]) for problem in problems]
+        requests = make_requests(job, problems, prompts, tokenizer)
+        sampling = make_sampling(job, checkpoint, tokenizer)
+        # The engine checks too; here a prompt that does not fit is refused before the engine has cost anything.
+        check_requests(requests, sampling, settings.context, len(tokenizer))
+        taken = requests_of(requests, group_size(job.settings["engine"]), shard, shards)
+    most = len(taken) * job.settings["rollouts"]["samples"] * sampling.max_tokens
+    progress = reporter("responses", "tokens", most=most)
+    # No engine is started for a shard that is left without a request.
+    completions = sample(job, checkpoint, [requests[i] for i in taken], sampling, progress) if taken else []
+    with job.phase("write"):
+        answered = zip(taken, completions, strict=True)
+        rows = [
+            row for i, answers in answered for row in as_rows(problems[i], requests[i], prompts[i], answers, tokenizer)
+        ]
+        write_table(job.rollouts, rows, ROLLOUT)
+    tokens, seconds = sum(row["tokens"] for row in rows), job.phases.get("sample", 0.0)
+    rate = tokens / seconds if seconds else 0.0
+    job.facts |= {"shards": shards, "tokens": tokens, "tokens_per_second": round(rate, 1)}
+    print(f"{len(rows):,} responses, {tokens:,} tokens, {rate:,.0f} tokens/s", flush=True)
+
+
+def gather_shards(job: Node, problems: list[dict], shards: int) -> None:
+    """Put together what the shards have sampled."""
+    folder = pathlib.Path(job.rollouts).parent
+    paths = [shard_file(str(folder), shard, shards) for shard in range(1, shards + 1)]
+    with job.phase("write"):
+        problem_ids = [problem["problem_id"] for problem in problems]
+        table = gather(paths, problem_ids, job.settings["rollouts"]["samples"], ROLLOUT)
+        write_arrow(job.rollouts, table)
+    job.facts |= gathered_facts([read_json(path.replace(".parquet", ".run.json"))["run"] for path in paths])
+    print(f"{len(table):,} responses, {job.facts['tokens']:,} tokens, gathered from {shards} shards", flush=True)
+
+
+def main() -> None:
+    with node(__doc__, inputs=("serving", "policy", "problems", "shard", "shards"), outputs=("rollouts",)) as job:
+        rows, shards = read_table(job.problems, PROBLEM), int(job.shards)
+        problems = choose(rows, job.settings["rollouts"], job.settings["iteration"])
+        if job.shard == "all" and shards > 1:
+            gather_shards(job, problems, shards)
+        else:
+            sample_shard(job, problems, 1 if job.shard == "all" else int(job.shard), shards)
 
 
 if __name__ == "__main__":
