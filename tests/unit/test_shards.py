@@ -107,9 +107,12 @@ def sample(folder: pathlib.Path, policy: pathlib.Path, shards: int) -> pathlib.P
             "top_p": 1.0,
             "top_k": 0,
             "seed": 5,
+            "logprobs": True,
         },
+        "place": "toy/opsft/L40/seed5/iter1/train",
     }
-    given = {"policy": policy, "problems": folder / "problems.parquet", "shards": shards}
+    serving = json.dumps({"engine": "auto", "idle_s": 60, "engines_per_gpu": "auto"})
+    given = {"serving": serving, "policy": policy, "problems": folder / "problems.parquet", "shards": shards}
     for shard in range(1, shards + 1) if shards > 1 else []:
         path = pathlib.Path(shard_file(str(folder), shard, shards))
         run("generate", settings, **given, shard=shard, rollouts=path, run=path.with_suffix(".run.json"))

@@ -1,5 +1,6 @@
 # The plan of the sweep, and how a script is started. Functions only.
 import hashlib
+import importlib.util
 import os
 import re
 import shlex
@@ -75,6 +76,11 @@ def look_before_sampling():
 
     It is no node: as an input of every `generate` it would make each of them run again whenever the sweep grows.
     """
+    if "vllm" in ENGINES and not DEPLOYED and importlib.util.find_spec("vllm") is None:
+        raise WorkflowError(
+            f"nothing was sampled: engine.name is vllm, which {PYTHON} does not have; install it there (envs/vllm.yaml), "
+            "or have Snakemake deploy it with --sdm conda"
+        )
     settings = PLAN.check_settings()
     name = hashlib.sha256(settings.encode()).hexdigest()[:16]
     checked = f"{RESULTS}/problems/checked/{name}.json"
