@@ -107,6 +107,8 @@ class VllmEngine:
         """See `opsft.engines.Engine`. Raises RuntimeError where vLLM gives up on a request."""
         check_requests(requests, sampling, self.context, self.llm.llm_engine.model_config.get_vocab_size())
         self.wake()
+        # What was sampled before must leave no trace: cached prefixes were computed in other batches.
+        self.llm.reset_prefix_cache()
         total = sum(request.samples for request in requests)
         done, sampled = 0, 0
         completions: list[list[Completion]] = []
