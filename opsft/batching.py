@@ -13,7 +13,7 @@ class Example:
     """One kept rollout: sampled token ids, never text tokenised again.
 
     `position` is its row in the rollout batch; `weight` comes from the selection rule; `engine_logprob` is the
-    engine's sum of log-probabilities, in nats, or None where the engine was not asked for it.
+    engine's sum of log-probabilities, in nats, or None where it was not asked for.
     """
 
     key: str
@@ -51,6 +51,17 @@ def microbatches(examples: list[Example], tokens: int) -> list[list[int]]:
         else:
             groups.append([i])
     return groups
+
+
+def padding(examples: list[Example], groups: list[list[int]]) -> int:
+    """Positions of padding in all micro-batches of `groups`."""
+    return sum(max(examples[i].length for i in group) - examples[j].length for group in groups for j in group)
+
+
+def empty_batch(device: torch.device) -> Batch:
+    """A batch of one position and no response: it adds nothing to any gradient."""
+    one = torch.zeros(1, 1, dtype=torch.long, device=device)
+    return Batch(one, one + 1, one > 0)
 
 
 def collate(examples: list[Example], device: torch.device) -> Batch:

@@ -16,12 +16,12 @@ its gradient. With one update per rollout batch, temperature 1 and w = 1, the gr
 gradient (REINFORCE, no baseline) with the truncation reward r, divided by the longest response.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.checkpoint import checkpoint
+
+from opsft.cross_entropy import at_least_fp32, linear_cross_entropy, target_log_probs
 
 NORMALISERS = ("seq-mean-token-sum-norm", "token-mean", "seq-mean-token-mean")
 
@@ -51,43 +51,63 @@ class Batch:
     is_response: torch.Tensor
 
 
-def response_log_probs(model: torch.nn.Module, batch: Batch, logit_chunk: int) -> torch.Tensor:
-    """Sum of the log-probabilities of each response [B], in nats, fp32.
+class Objective(torch.nn.Module):
+    """A causal language model as the function that training minimises: its decoder, and its head fused with the loss.
 
-    Logits exist for `logit_chunk` response tokens at a time and are computed again in the backward pass: never for the
-    prompt, and never as [B, T, vocabulary].
+    It is a module because several processes shard it as one (opsft/processes.py).
     """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, factors: torch.Tensor, logit_chunk: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(- sum_i c_i log pi(o_i), every log pi(o_i) [B] without a gradient) in nats, for the `factors` c [B].
+
+        Logits exist for `logit_chunk` response tokens at a time: never for the prompt, and never as [B, T, vocabulary].
+        """
+        hidden, targets, rows = response_states(self.model, batch)
+        head, each = self.model.get_output_embeddings(), factors[rows]
+        loss, log_probs = linear_cross_entropy(hidden, head, targets, each, logit_chunk)
+        return loss, sum_by_row(log_probs, rows, len(batch.ids))
+
+    @torch.no_grad()
+    def greedy_log_prob(self, ids: torch.Tensor) -> torch.Tensor:
+        """The largest log-probability of a next token after `ids` [1, T], in nats."""
+        hidden = self.model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[:, -1]
+        return at_least_fp32(self.model.get_output_embeddings()(hidden)).log_softmax(-1).max()
+
+
+def response_states(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The last hidden state before each response token [N, D], the token [N], and the row of the batch it stands in [N]."""
     hidden = model.get_decoder()(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).last_hidden_state
     predicted = batch.is_response[:, 1:]
-    log_probs = chunked_log_probs(
-        hidden[:, :-1][predicted], model.get_output_embeddings(), batch.ids[:, 1:][predicted], logit_chunk
-    )
-    rows = predicted.nonzero()[:, 0]
-    return torch.zeros(len(batch.ids), device=log_probs.device).index_add(0, rows, log_probs)
+    return hidden[:, :-1][predicted], batch.ids[:, 1:][predicted], predicted.nonzero()[:, 0]
 
 
-def chunked_log_probs(
-    hidden: torch.Tensor, head: Callable[[torch.Tensor], torch.Tensor], targets: torch.Tensor, chunk: int
-) -> torch.Tensor:
-    """log softmax(head(hidden))[targets] for hidden [N, D] and targets [N], as fp32 [N]."""
+def sum_by_row(values: torch.Tensor, rows: torch.Tensor, count: int) -> torch.Tensor:
+    return values.new_zeros(count).index_add(0, rows, values)
 
-    def log_probs(part: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        logits = head(part).float()
-        return logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(1)
 
-    parts = [
-        checkpoint(log_probs, part, wanted, use_reentrant=False)
-        for part, wanted in zip(hidden.split(chunk), targets.split(chunk), strict=True)
-    ]
-    return torch.cat(parts)
+@torch.no_grad()
+def response_log_probs(model: torch.nn.Module, batch: Batch, logit_chunk: int) -> torch.Tensor:
+    """Sum of the log-probabilities of each response [B], in nats, without a gradient."""
+    hidden, targets, rows = response_states(model, batch)
+    log_probs = target_log_probs(hidden, model.get_output_embeddings(), targets, logit_chunk)
+    return sum_by_row(log_probs, rows, len(batch.ids))
 
 
 @torch.no_grad()
 def check_head(model: torch.nn.Module, batch: Batch, tolerance: float = 1e-2) -> None:
-    """Refuse a model whose logits are more than its head over its last hidden state (soft-capping, scaling).
+    """Refuse a model whose logits are more than a linear head over its last hidden state (soft-capping, scaling).
 
-    Compares the chunked log-probabilities of `batch` with those of the model's own logits. Raises ValueError.
+    Compares the log-probabilities of `batch` with those of the model's own logits. Raises ValueError.
     """
+    head = model.get_output_embeddings()
+    if not isinstance(head, torch.nn.Linear):
+        raise ValueError(
+            f"{type(model).__name__}: its output layer is {type(head).__name__}; allowed: a plain linear layer"
+        )
     ours = response_log_probs(model, batch, logit_chunk=64)
     logits = model(input_ids=batch.ids, attention_mask=batch.mask).logits[:, :-1].float()
     each = logits.log_softmax(-1).gather(2, batch.ids[:, 1:, None])[..., 0]

@@ -14,8 +14,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from opsft.batching import Example, collate, microbatches, shares_of
-from opsft.objective import check_head, coefficients, response_log_probs
+from opsft import processes
+from opsft.batching import Example, collate, empty_batch, microbatches, padding, shares_of
+from opsft.objective import Objective, check_head, coefficients
+from opsft.optimizers import make_optimizer, take_step
 from opsft.training_state import load_optimizer_tensors, load_weight_tensors, optimizer_tensors, weight_tensors
 
 
@@ -33,6 +35,8 @@ class SftSettings:
     eps: float
     weight_decay: float
     clip: float
+    optimizer: str
+    offload_optimizer: bool
     microbatch_tokens: int
     logit_chunk: int
     gradient_checkpointing: bool
@@ -76,30 +80,39 @@ def train(
     """Train `model` in place; return what was measured, and the optimiser's state.
 
     `seed` orders the batch; `updates_before` counts the updates of earlier iterations, for the warm-up; `optimizer_state` is
-    that of the parent, or empty to begin anew; `progress` gets (updates done, in all, tokens).
+    that of the parent, or empty to begin anew; `progress` gets (updates done, in all, tokens), once before the first update too.
+    Where the process is one of several (opsft/processes.py), `model` ends sharded, and the optimiser's state is the leader's.
     """
+    device = next(model.parameters()).device
+    resumed = processes.leader_first(checkpoints.load)
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        recompute_activations(model)
     model.train()
-    optimizer = make_optimizer(model, settings)
-    load_optimizer_tensors(model, optimizer, optimizer_state)
+    if resumed is None:
+        check_head(model, collate(batch.kept[:1], device))
+    objective = Objective(model)
+    processes.shard(objective, model.get_decoder(), device)
+    optimizer = optimizer_of(model, settings)
+    log, weights, moments = (resumed[0]["log"], *resumed[1:]) if resumed else ([], None, optimizer_state)
+    load_optimizer_tensors(model, optimizer, moments)
     planned = plan_updates(batch, settings, seed)
-    log: list[dict] = []
-    resumed = checkpoints.load()
     if resumed:
-        log, weights, moments = resumed[0]["log"], resumed[1], resumed[2]
         load_weight_tensors(model, weights)
-        load_optimizer_tensors(model, optimizer, moments)
         print(f"resuming after update {len(log)} of {len(planned)}", flush=True)
-    else:
-        check_head(model, collate(batch.kept[:1], next(model.parameters()).device))
+    progress(len(log), len(planned), sum(entry["tokens"] for entry in log))
     for number in range(len(log), len(planned)):
         lr = settings.lr * min(1.0, (updates_before + number + 1) / max(1, settings.warmup_updates))
-        log.append(update(model, optimizer, batch, *planned[number], settings, lr))
+        log.append(update(objective, optimizer, batch, *planned[number], settings, lr))
         progress(number + 1, len(planned), sum(entry["tokens"] for entry in log))
         if (number + 1) % settings.checkpoint_every == 0 and number + 1 < len(planned):
             checkpoints.save({"log": log}, weight_tensors(model), optimizer_tensors(model, optimizer))
-    return summarise(log), optimizer_tensors(model, optimizer)
+    measured = {**summarise(log), "probe": probe(objective, batch.kept[0].prompt_ids, settings, device)}
+    return measured, optimizer_tensors(model, optimizer)
+
+
+def recompute_activations(model: torch.nn.Module) -> None:
+    """Gradient checkpointing, not re-entrant. transformers renamed the method after 5.17, and warns of the old name."""
+    getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)()
 
 
 def plan_updates(batch: RolloutBatch, settings: SftSettings, seed: tuple[int, ...]) -> list[tuple[list[Example], int]]:
@@ -114,9 +127,11 @@ def plan_updates(batch: RolloutBatch, settings: SftSettings, seed: tuple[int, ..
     return planned
 
 
-def make_optimizer(model: torch.nn.Module, settings: SftSettings) -> torch.optim.AdamW:
-    return torch.optim.AdamW(
-        model.parameters(),
+def optimizer_of(model: torch.nn.Module, settings: SftSettings) -> torch.optim.Optimizer:
+    return make_optimizer(
+        model,
+        settings.optimizer,
+        settings.offload_optimizer,
         lr=settings.lr,
         betas=(settings.beta1, settings.beta2),
         eps=settings.eps,
@@ -125,66 +140,83 @@ def make_optimizer(model: torch.nn.Module, settings: SftSettings) -> torch.optim
 
 
 def update(
-    model: torch.nn.Module,
-    optimizer: torch.optim.AdamW,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
     batch: RolloutBatch,
     kept: list[Example],
     rollouts: int,
     settings: SftSettings,
     lr: float,
 ) -> dict:
-    """One step of AdamW on one share of the batch; returns what was measured in it.
+    """One step of the optimiser on one share of the batch; returns what was measured in it.
 
     Raises NonFinite, before the step, where the loss or the norm of the gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    loss, log_probs = accumulate_gradient(model, kept, rollouts, batch.longest, settings)
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip).item()
+    loss, log_probs = accumulate_gradient(objective, kept, rollouts, batch.longest, settings)
+    norm = processes.whole(torch.nn.utils.clip_grad_norm_(objective.parameters(), settings.clip)).item()
     if not (math.isfinite(loss) and math.isfinite(norm)):
         keys = ", ".join(example.key for example in kept[:10])
         raise NonFinite(
             f"loss {loss}, gradient norm {norm}: no step was taken. The update's {len(kept)} responses: {keys}"
         )
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.step()
+    take_step(optimizer, lr)
     lengths = np.array([len(example.response_ids) for example in kept])
+    positions = sum(example.length for example in kept)
     return {
         "loss": loss,
         "grad_norm": norm,
         "lr": lr,
         "kept": len(kept),
         "tokens": int(lengths.sum()),
+        "positions": positions,
+        "padding": padding(kept, microbatches(kept, settings.microbatch_tokens)),
         "nll": float(-log_probs.sum() / lengths.sum()),
-        "logprob_gap": gap_to_engine(kept, log_probs, lengths),
+        "logprob_gap": gap_to_engine(kept, log_probs),
     }
 
 
-def gap_to_engine(kept: list[Example], log_probs: np.ndarray, lengths: np.ndarray) -> float | None:
-    """Mean of |log pi_train(o) - log pi_engine(o)| / |o| in nats a token; None where the engine gave no log-probabilities."""
+def gap_to_engine(kept: list[Example], log_probs: np.ndarray) -> float | None:
+    """Mean over responses of |log pi_train(o) - log pi_engine(o)| / |o|; None where the engine was not asked."""
     if any(example.engine_logprob is None for example in kept):
         return None
+    lengths = np.array([len(example.response_ids) for example in kept])
     engine = np.array([example.engine_logprob for example in kept])
     return float(np.mean(np.abs(log_probs - engine) / lengths))
 
 
 def accumulate_gradient(
-    model: torch.nn.Module, kept: list[Example], rollouts: int, longest: int, settings: SftSettings
+    objective: Objective, kept: list[Example], rollouts: int, longest: int, settings: SftSettings
 ) -> tuple[float, np.ndarray]:
-    """Add the gradient of one update's loss to the parameters; return the loss and every log pi(o_i) [K] in nats."""
-    device = next(model.parameters()).device
+    """Add the gradient of one update's loss to the parameters; return the loss and every log pi(o_i) [K] in nats.
+
+    Several processes take every n-th micro-batch each. They gather weights together, so each does as many passes as any other.
+    """
+    device = next(objective.parameters()).device
     weights = np.array([example.weight for example in kept])
     lengths = np.array([len(example.response_ids) for example in kept])
-    factors = coefficients(weights, lengths, rollouts, longest, settings.normaliser)
-    loss, log_probs = 0.0, np.zeros(len(kept))
-    for members in microbatches(kept, settings.microbatch_tokens):
+    factors = torch.tensor(coefficients(weights, lengths, rollouts, longest, settings.normaliser))
+    groups = microbatches(kept, settings.microbatch_tokens)
+    # The loss, then a log-probability for each response: one sum over the processes.
+    found = torch.zeros(1 + len(kept), dtype=torch.float64)
+    for first in range(0, len(groups), processes.count()):
+        mine = first + processes.number()
+        members = groups[mine] if mine < len(groups) else []
+        part = collate([kept[i] for i in members], device) if members else empty_batch(device)
         with compute_in(settings.compute_dtype, device):
-            sums = response_log_probs(model, collate([kept[i] for i in members], device), settings.logit_chunk)
-        part = -(torch.tensor(factors[members], dtype=torch.float32, device=device) * sums).sum()
-        part.backward()
-        loss += part.item()
-        log_probs[members] = sums.detach().cpu().numpy()
-    return loss, log_probs
+            loss, log_probs = objective(part, factors[members].to(device), settings.logit_chunk)
+        loss.backward()
+        found[0] += loss.item()
+        found[[1 + i for i in members]] = log_probs.double().cpu()
+    found = processes.total(found.to(device)).cpu().numpy()
+    return float(found[0]), found[1:]
+
+
+def probe(objective: Objective, prompt_ids: tuple[int, ...], settings: SftSettings, device: torch.device) -> dict:
+    """A prompt and the largest log-probability of a next token after it, in nats: what tells these weights from others."""
+    with compute_in(settings.compute_dtype, device):
+        log_prob = objective.greedy_log_prob(torch.tensor([prompt_ids], device=device))
+    return {"prompt_ids": list(prompt_ids), "logprob": log_prob.item()}
 
 
 def compute_in(dtype: str, device: torch.device) -> contextlib.AbstractContextManager:
@@ -198,10 +230,13 @@ def summarise(log: list[dict]) -> dict:
     """What was measured over all updates of the batch.
 
     `logprob_gap`: mean over kept responses of |log pi_train(o) - log pi_engine(o)| / |o|, in nats a token, when each was
-    trained on: a lower bound on the mean gap of a token, since gaps of opposite signs cancel within a response; `logprob_gap_first`: over the first update alone, where the two should be the same policy. Both are None where the engine gave no log-probabilities.
+    trained on: a lower bound on the mean gap of a token, since gaps of opposite signs cancel within a response; `logprob_gap_first`: over
+    the first update alone, where the two should be the same policy; both None where the engine was not asked.
+    `padding_share`: of the positions that passed the model, those that were padding.
     """
-    has_gap = all(entry["logprob_gap"] is not None for entry in log)
     kept = sum(entry["kept"] for entry in log)
+    positions, padded = (sum(entry[key] for entry in log) for key in ("positions", "padding"))
+    gaps = [entry["logprob_gap"] for entry in log]
     return {
         "updates": len(log),
         "tokens_trained": sum(entry["tokens"] for entry in log),
@@ -210,6 +245,7 @@ def summarise(log: list[dict]) -> dict:
         "grad_norm_max": max(entry["grad_norm"] for entry in log),
         "lr": log[-1]["lr"],
         "nll": sum(entry["nll"] * entry["tokens"] for entry in log) / sum(entry["tokens"] for entry in log),
-        "logprob_gap": sum(entry["logprob_gap"] * entry["kept"] for entry in log) / kept if has_gap else None,
-        "logprob_gap_first": log[0]["logprob_gap"],
+        "logprob_gap": None if None in gaps else sum(entry["logprob_gap"] * entry["kept"] for entry in log) / kept,
+        "logprob_gap_first": gaps[0],
+        "padding_share": padded / (positions + padded),
     }

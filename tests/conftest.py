@@ -2,24 +2,26 @@
 
 import pytest
 
+# A Qwen2 of 2 layers of width 64 with a vocabulary of 64 and tied embeddings.
+TINY = {
+    "vocab_size": 64,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 128,
+    "tie_word_embeddings": True,
+    "initializer_range": 0.2,
+}
+
 
 @pytest.fixture
 def tiny_model():
-    """A Qwen2 with random weights, in float32: 2 layers of width 64, a vocabulary of 64, tied embeddings."""
+    """A Qwen2 of the size `TINY` with random weights, in float32."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    config = Qwen2Config(
-        vocab_size=64,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=128,
-        tie_word_embeddings=True,
-        initializer_range=0.2,
-    )
-    return Qwen2ForCausalLM(config)
+    return Qwen2ForCausalLM(Qwen2Config(**TINY))

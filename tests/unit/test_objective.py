@@ -5,8 +5,8 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from opsft.batching import Example, collate, microbatches, shares_of
-from opsft.objective import NORMALISERS, check_head, chunked_log_probs, coefficients, response_log_probs
+from opsft.batching import Example, collate, empty_batch, microbatches, shares_of
+from opsft.objective import NORMALISERS, Objective, check_head, coefficients, response_states
 from opsft.sft import SftSettings, accumulate_gradient
 
 SETTINGS = SftSettings(
@@ -20,6 +20,8 @@ SETTINGS = SftSettings(
     eps=1e-8,
     weight_decay=0.0,
     clip=1.0,
+    optimizer="adamw",
+    offload_optimizer=False,
     microbatch_tokens=10_000,
     logit_chunk=7,
     gradient_checkpointing=False,
@@ -75,7 +77,7 @@ def test_loss_and_gradient_equal_a_float64_reference(tiny_model, normaliser):
 
     model.zero_grad()
     settings = SftSettings(**{**vars(SETTINGS), "normaliser": normaliser})
-    loss, _ = accumulate_gradient(model, examples, 12, 30, settings)
+    loss, _ = accumulate_gradient(Objective(model), examples, 12, 30, settings)
     assert loss == pytest.approx(expected, rel=1e-5)
     torch.testing.assert_close(gradient_of(model), expected_gradient, rtol=1e-4, atol=1e-7)
 
@@ -105,7 +107,7 @@ def test_gradient_is_the_policy_gradient_of_the_truncation_reward():
 
     model.zero_grad()
     kept = [Example(str(o), i, prompt, o, probability[o], 0.0) for i, o in enumerate(rewarded)]
-    accumulate_gradient(model, kept, rollouts=1, longest=longest, settings=SETTINGS)
+    accumulate_gradient(Objective(model), kept, rollouts=1, longest=longest, settings=SETTINGS)
     torch.testing.assert_close(-longest * gradient_of(model), policy_gradient, rtol=1e-5, atol=1e-9)
 
 
@@ -123,7 +125,7 @@ def test_sampled_gradient_of_the_trainer_is_the_reinforce_estimate(tiny_model):
     estimate.backward()
     expected = gradient_of(model)
     model.zero_grad()
-    accumulate_gradient(model, kept, rollouts, longest, SETTINGS)
+    accumulate_gradient(Objective(model), kept, rollouts, longest, SETTINGS)
     torch.testing.assert_close(-longest * gradient_of(model), expected, rtol=1e-4, atol=1e-7)
 
 
@@ -132,11 +134,11 @@ def test_sampled_gradient_of_the_trainer_is_the_reinforce_estimate(tiny_model):
 def test_gradient_does_not_depend_on_micro_batches(tiny_model, normaliser, tokens):
     examples = make_examples(9)
     settings = SftSettings(**{**vars(SETTINGS), "normaliser": normaliser})
-    whole_loss, whole_sums = accumulate_gradient(tiny_model, examples, 20, 25, settings)
+    whole_loss, whole_sums = accumulate_gradient(Objective(tiny_model), examples, 20, 25, settings)
     whole = gradient_of(tiny_model)
     tiny_model.zero_grad()
     cut = SftSettings(**{**vars(settings), "microbatch_tokens": tokens, "logit_chunk": 3})
-    loss, sums = accumulate_gradient(tiny_model, examples, 20, 25, cut)
+    loss, sums = accumulate_gradient(Objective(tiny_model), examples, 20, 25, cut)
     assert loss == pytest.approx(whole_loss, rel=1e-5)
     np.testing.assert_allclose(sums, whole_sums, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(gradient_of(tiny_model), whole, rtol=1e-3, atol=1e-6)
@@ -146,28 +148,27 @@ def test_prompt_tokens_carry_no_gradient(tiny_model):
     """A prompt token is predicted by nobody: with a response of one token there is one term in the loss."""
     example = make_examples(1)[0]
     short = Example(**{**vars(example), "response_ids": (7,)})
-    _, sums = accumulate_gradient(tiny_model, [short], 1, 1, SETTINGS)
+    _, sums = accumulate_gradient(Objective(tiny_model), [short], 1, 1, SETTINGS)
     ids = torch.tensor([short.prompt_ids])
     expected = tiny_model(input_ids=ids).logits[0, -1].log_softmax(-1)[7].item()
     assert sums[0] == pytest.approx(expected, abs=1e-4)
 
 
-def test_logits_are_never_whole(tiny_model):
-    """The head sees at most `logit_chunk` response tokens at a time, in the forward and in the backward pass."""
-    seen = []
-    tiny_model.get_output_embeddings().register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[0].shape[0]))
+def test_the_head_sees_no_prompt_token(tiny_model):
+    """As many hidden states reach the fused head as there are response tokens."""
     examples = make_examples(6)
-    response_log_probs(tiny_model, collate(examples, torch.device("cpu")), logit_chunk=8).sum().backward()
-    tokens = sum(len(example.response_ids) for example in examples)
-    assert max(seen) <= 8
-    assert sum(seen) == 2 * tokens
+    hidden, targets, rows = response_states(tiny_model, collate(examples, torch.device("cpu")))
+    assert len(hidden) == len(targets) == len(rows) == sum(len(example.response_ids) for example in examples)
+    assert targets.tolist() == [token for example in examples for token in example.response_ids]
 
 
-def test_chunked_log_probs_equal_log_softmax():
-    torch.manual_seed(0)
-    hidden, head, targets = torch.randn(50, 16), torch.nn.Linear(16, 33), torch.randint(0, 33, (50,))
-    expected = head(hidden).log_softmax(-1).gather(1, targets[:, None])[:, 0]
-    torch.testing.assert_close(chunked_log_probs(hidden, head, targets, chunk=7), expected)
+def test_an_empty_batch_adds_nothing(tiny_model):
+    """What a process passes through the model when the others still have a micro-batch and it has none."""
+    loss, log_probs = Objective(tiny_model)(empty_batch(torch.device("cpu")), torch.zeros(0), 7)
+    loss.backward()
+    assert loss.item() == 0
+    assert log_probs.tolist() == [0]
+    assert gradient_of(tiny_model).abs().max() == 0
 
 
 def test_a_model_that_caps_its_logits_is_refused(tiny_model):
