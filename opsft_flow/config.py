@@ -116,6 +116,9 @@ def check_limits(config: dict, schema: dict) -> list[str]:
         return problems
     for number, block in enumerate(config["sweep"]):
         problems += check_block(config, block, f"sweep.{number}")
+    for name in sorted({recipe for block in config["sweep"] for recipe in block["recipes"]}):
+        gpus = config["resources"]["sft"]["gpu"]
+        problems += check_memory_savers(config["recipes"][name]["sft"], gpus, f"recipes.{name}.sft")
     for name, block in config["problems"].items():
         problems += check_pattern(block["answer_pattern"], f"problems.{name}.answer_pattern")
     return list(dict.fromkeys(problems))
@@ -150,6 +153,14 @@ def check_block(config: dict, block: dict, where: str) -> list[str]:
                         f"allowed: at most that"
                     )
     return problems
+
+
+def check_memory_savers(sft: dict, gpus: int, where: str) -> list[str]:
+    """What keeps the optimiser's state small: one way at a time."""
+    found = [f"{where}.optimizer: adamw_8bit"] * (sft["optimizer"] == "adamw_8bit")
+    found += [f"{where}.offload_optimizer: true"] * sft["offload_optimizer"]
+    found += [f"resources.sft.gpu: {gpus}"] * (gpus > 1)
+    return [f"{' and '.join(found)} do not go together; allowed: one of them"] if len(found) > 1 else []
 
 
 def check_curve(budgets: list[int] | None, cap: int, benchmark: str) -> list[str]:

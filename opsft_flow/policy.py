@@ -7,17 +7,27 @@ weights may be pruned while their manifest stays.
 
 import os
 import pathlib
+from concurrent.futures import ThreadPoolExecutor
 
 from opsft_flow.files import read_json, sha256_of
 from opsft_flow.sources import find_local
 
 WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.py"]
+ADAPTER = "adapter.safetensors"
+
+
+def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The files of a checkpoint, sorted; what is not `WANTED` is no part of it."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and any(map(p.match, WANTED)))
 
 
 def describe_folder(folder: pathlib.Path) -> dict[str, dict]:
-    """Size and SHA-256 of every file of a checkpoint, by name; what is not `WANTED` is no part of it."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and any(map(p.match, WANTED)))
-    return {p.name: {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in files}
+    """Size and SHA-256 of every file of a checkpoint, by name."""
+    files = files_of(folder)
+    # Hashing lets go of the interpreter: the shards of a large model are read side by side.
+    with ThreadPoolExecutor() as pool:
+        hashes = pool.map(sha256_of, files)
+    return {p.name: {"bytes": p.stat().st_size, "sha256": digest} for p, digest in zip(files, hashes, strict=True)}
 
 
 def checkpoint_of(manifest_path: str | os.PathLike) -> pathlib.Path:
@@ -36,6 +46,14 @@ def optimizer_of(manifest_path: str | os.PathLike) -> pathlib.Path | None:
         return None
     folder = pathlib.Path(manifest_path).parent / manifest["optimizer"]["path"]
     return require(folder, manifest["optimizer"]["files"], manifest_path) / "optimizer.safetensors"
+
+
+def adapter_of(manifest_path: str | os.PathLike) -> pathlib.Path | None:
+    """The file of the adapter that a manifest names, or None where there is none: the base model, or trained without one."""
+    manifest = read_json(manifest_path)
+    if manifest["optimizer"] is None or ADAPTER not in manifest["optimizer"]["files"]:
+        return None
+    return optimizer_of(manifest_path).with_name(ADAPTER)
 
 
 def locate(manifest_path: str | os.PathLike, manifest: dict) -> pathlib.Path:

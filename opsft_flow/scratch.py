@@ -36,18 +36,13 @@ class Scratch:
         self.handle.flush()
 
     def load(self) -> tuple[dict, dict, dict] | None:
-        from safetensors.torch import load_file
-
         state = self.folder / "state"
         # A kill between the two renames of a save leaves the state before it under another name.
         for previous in self.folder.glob(".state.*.old"):
             if not state.exists():
                 previous.rename(state)
         remove_leftovers(state)
-        if not state.exists():
-            return None
-        optimizer = load_file(state / "optimizer.safetensors")
-        return read_json(state / "progress.json"), load_file(state / "weights.safetensors"), optimizer
+        return read_state(state)
 
     def save(self, progress: dict, weights: dict, optimizer: dict) -> None:
         from safetensors.torch import save_file
@@ -62,6 +57,29 @@ class Scratch:
         """Delete the folder once the node's result is in place."""
         shutil.rmtree(self.folder)
         self.handle.close()
+
+
+class SharedScratch:
+    """The same folder for a process that trains beside the holder: it reads what the holder saves, and writes nothing."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+
+    def load(self) -> tuple[dict, dict, dict] | None:
+        return read_state(self.folder / "state")
+
+    def save(self, progress: dict, weights: dict, optimizer: dict) -> None:
+        """The holder saves."""
+
+
+def read_state(state: pathlib.Path) -> tuple[dict, dict, dict] | None:
+    """The progress, weights and optimiser's state that were saved last, or None."""
+    from safetensors.torch import load_file
+
+    if not state.exists():
+        return None
+    optimizer = load_file(state / "optimizer.safetensors")
+    return read_json(state / "progress.json"), load_file(state / "weights.safetensors"), optimizer
 
 
 def lock(folder: pathlib.Path) -> TextIO | None:

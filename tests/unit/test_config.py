@@ -44,6 +44,38 @@ def test_two_blocks_never_share_a_default():
     assert resolve(example_config())["problems"]["train"]["options"] == {}
 
 
+def test_an_adapter_gets_its_default_targets_and_none_is_trained_unless_asked_for():
+    assert resolve(example_config())["recipes"]["r"]["sft"]["lora"] is None
+    lora = resolve(change(example_config(), "recipes.r.sft.lora", {"rank": 8, "alpha": 16}))["recipes"]["r"]["sft"][
+        "lora"
+    ]
+    assert lora["alpha"] == 16.0
+    assert lora["targets"][0] == "q_proj"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"recipes.r.sft.optimizer": "adamw_8bit", "recipes.r.sft.offload_optimizer": True},
+            "recipes.r.sft.optimizer: adamw_8bit and recipes.r.sft.offload_optimizer: true do not go together",
+        ),
+        (
+            {"recipes.r.sft.offload_optimizer": True, "resources.sft.gpu": 2},
+            "recipes.r.sft.offload_optimizer: true and resources.sft.gpu: 2 do not go together; allowed: one of them",
+        ),
+    ],
+)
+def test_two_ways_to_keep_the_optimizer_small_are_refused(changes, message):
+    config = example_config()
+    for key, value in changes.items():
+        resolve(change(copy.deepcopy(example_config()), key, value))
+        change(config, key, value)
+    with pytest.raises(ConfigError) as refusal:
+        resolve(config)
+    assert message in str(refusal.value)
+
+
 @pytest.mark.parametrize("given", [1, 1.0])
 def test_a_whole_number_is_the_same_as_its_float(given):
     resolved = resolve(change(example_config(), "benchmarks.easy.temperature", given))
@@ -65,6 +97,9 @@ REFUSED = [
     ("recipes.r.iterations", 2.0, "recipes.r.iterations: 2.0 is not of type 'integer'"),
     ("recipes.r.iterations", True, "recipes.r.iterations: True is not of type 'integer'"),
     ("recipes.r.sft.lr", "1e-6", "recipes.r.sft.lr: '1e-6' is not of type 'number'"),
+    ("recipes.r.sft.optimizer", "sgd", "recipes.r.sft.optimizer: found 'sgd'; allowed: adamw, adamw_8bit"),
+    ("recipes.r.sft.lora", {"rank": 8}, "recipes.r.sft.lora: 'alpha' is missing"),
+    ("recipes.r.sft.lora", {"rank": 0, "alpha": 1}, "recipes.r.sft.lora.rank: 0 is less than the minimum of 1"),
     ("problems.train.template", "no place", "problems.train.template: 'no place' does not match"),
     ("models.base", {"source": "o/m"}, "models: the name 'base' is taken by the results tree"),
     ("models.summary", {"source": "o/m"}, "models: the name 'summary' is taken by the results tree"),

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from opsft_flow.files import write_json
-from opsft_flow.policy import checkpoint_of, describe_folder, optimizer_of
+from opsft_flow.policy import adapter_of, checkpoint_of, describe_folder, optimizer_of
 
 
 @pytest.fixture
@@ -99,3 +99,14 @@ def test_a_base_model_on_the_hub_is_asked_for_by_its_revision_and_without_other_
     assert (asked["source"], asked["revision"]) == ("owner/model", "abc")
     assert "*.safetensors" in asked["patterns"]
     assert not any(pattern.endswith((".bin", ".gguf")) for pattern in asked["patterns"])
+
+
+def test_the_adapter_lies_beside_the_optimizer_s_state_where_one_was_trained(manifest):
+    path, content = manifest
+    assert adapter_of(path) is None
+    (path.parent / "trainer/adapter.safetensors").write_text("a")
+    content["optimizer"]["files"] = describe_folder(path.parent / "trainer")
+    write_json(path, content)
+    assert adapter_of(path) == path.parent / "trainer/adapter.safetensors"
+    write_json(path, {**content, "optimizer": None})
+    assert adapter_of(path) is None

@@ -148,7 +148,8 @@ def parent(tmp_path):
         file.write_text("w")
     files = {name: describe_folder(tmp_path / "iter1" / name) for name in ("policy", "trainer")}
     optimizer = {"path": "trainer", "files": files["trainer"]}
-    manifest = {"path": "policy", "files": files["policy"], "optimizer": optimizer, "empty_streak": 0}
+    probe = {"prompt_ids": [1, 2], "logprob": -0.5}
+    manifest = {"path": "policy", "files": files["policy"], "optimizer": optimizer, "empty_streak": 0, "probe": probe}
     write_json(tmp_path / "iter1" / "policy.json", manifest)
     return tmp_path / "iter1" / "policy.json"
 
@@ -166,6 +167,7 @@ def test_sft_points_at_the_parent_where_nothing_was_kept_and_copies_of_copies_to
         part = copy_forward(copy_job(above, give_up_after=9), read_json(above), folder)
         assert (part["path"], part["optimizer"]["path"]) == ("../iter1/policy", "../iter1/trainer")
         assert (part["copied"], part["empty_streak"], part["metrics"]) == (True, i - 1, None)
+        assert part["probe"] == {"prompt_ids": [1, 2], "logprob": -0.5}
         write_json(folder / "policy.json", part)
         assert checkpoint_of(folder / "policy.json") == parent.parent / "policy"
 
@@ -177,7 +179,7 @@ def test_sft_gives_up_after_too_many_iterations_in_which_nothing_was_kept(parent
 
 
 def test_sft_of_the_base_model_that_kept_nothing_is_the_base_model(tmp_path):
-    base = {"path": None, "files": {}, "optimizer": None, "empty_streak": 0}
+    base = {"path": None, "files": {}, "optimizer": None, "empty_streak": 0, "probe": None}
     part = load("sft").copy_forward(copy_job(tmp_path / "policy.json"), base, tmp_path / "iter1")
     assert (part["path"], part["optimizer"], part["copied"]) == (None, None, True)
 
@@ -197,7 +199,7 @@ def test_sft_counts_the_updates_of_the_parent_and_saves_as_often_as_its_limits_s
     script = load("sft")
     monkeypatch.setattr(opsft.sft, "train", train)
     monkeypatch.setattr(script, "own_scratch", lambda job, folder: None)
-    monkeypatch.setattr(script, "load_policy", lambda job: (None, {}))
+    monkeypatch.setattr(script, "load_policy", lambda job, parent, device: (None, {}))
     monkeypatch.setattr(script, "read_batch", lambda job: None)
     block = resolve(example_config())["recipes"]["r"]["sft"]
     tracked = {key: block[key] for key in block if key not in ("checkpoint_every", "give_up_after")}

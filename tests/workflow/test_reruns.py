@@ -90,6 +90,16 @@ def test_keys_that_change_no_result_run_nothing(checkout):
     assert checkout.would_run() == {}
 
 
+def test_more_gpus_start_more_processes_and_are_no_reason_to_train_again(checkout):
+    alone = checkout.run("--dry-run", "--printshellcmds", "--forcerun", "sft").stdout
+    assert "sft.py --settings" in alone
+    assert "torch.distributed.run" not in alone
+    checkout.change(resources={"sft": {"gpu": 2}})
+    assert checkout.would_run() == {}
+    together = checkout.run("--dry-run", "--printshellcmds", "--forcerun", "sft").stdout
+    assert together.count("-m torch.distributed.run --standalone --nproc-per-node 2 -- ") == 4
+
+
 def test_a_seed_added_runs_its_own_chains(checkout):
     block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
     checkout.change(sweep=[{**block, "seeds": [0, 1]}])

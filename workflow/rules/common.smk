@@ -60,6 +60,19 @@ def command_of(node):
     return lambda wildcards, resources: f"{shlex.quote(PYTHON)} -P -m opsft_flow.launch {shlex.quote(str(script))}"
 
 
+def train_command(node):
+    """Like `command_of`, by a process for each GPU where there are several; how many changes no result beyond rounding."""
+    script = SCRIPTS / f"{node}.py"
+
+    def command(wildcards, resources):
+        python, several = shlex.quote(PYTHON), resources.gpu > 1
+        # The dashes keep torchrun from taking an option of the script for one of its own.
+        start = f"-m torch.distributed.run --standalone --nproc-per-node {resources.gpu} -- " if several else ""
+        return f"{python} {start}{shlex.quote(str(script))}"
+
+    return command
+
+
 def resources_of(node, key):
     """A resource of a kind of node, as the configuration gives it."""
     return PLAN.config["resources"][node][key]

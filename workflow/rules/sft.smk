@@ -21,7 +21,7 @@ rule sft:
         mem_mb=resources_of("sft", "mem_mb"),
         runtime=resources_of("sft", "runtime"),
     params:
-        command=command_of("sft"),
+        command=train_command("sft"),
         settings=lambda wildcards: PLAN.sft_settings(wildcards.point, int(wildcards.iteration)),
         # A function that takes resources is not tracked: these decide when to save or give up, not what is computed.
         limits=lambda wildcards, resources: PLAN.sft_limits(wildcards.point),

@@ -24,6 +24,7 @@ def main() -> None:
             "files": files,
             "parent": None,
             "optimizer": None,
+            "probe": None,
             "iteration": 0,
             "updates": 0,
             "tokens_trained": 0,

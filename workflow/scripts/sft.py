@@ -1,22 +1,26 @@
 """Fine-tune policy i-1 on the selected rollouts of iteration i, and write policy i.
 
-The checkpoint goes to `policy/` and the optimiser's state to `trainer/`, beside the manifest; the manifest comes last.
+The checkpoint goes to `policy/`, the optimiser's state and the adapter, if there is one, to `trainer/`, beside the manifest;
+the manifest comes last. torchrun can start several of this script, one a GPU: they train together, and the first one writes.
 """
 
 import json
 import os
 import pathlib
 import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from opsft_flow.files import atomic, read_json, remove_leftovers, sha256_of, write_json
 from opsft_flow.node import Node, node
-from opsft_flow.policy import checkpoint_of, describe_folder, locate, optimizer_of
+from opsft_flow.policy import ADAPTER, adapter_of, checkpoint_of, describe_folder, files_of, locate, optimizer_of
 from opsft_flow.progress import reporter
-from opsft_flow.scratch import Scratch, scratch_name
+from opsft_flow.scratch import Scratch, SharedScratch, scratch_name
 from opsft_flow.tables import ROLLOUT, SELECTED, align, read_table
 
 COLUMNS = ["problem_id", "sample", "prompt_ids", "response_ids", "tokens", "logprob"]
-NOT_TRAINING = ("optimizer_state", "device")
+NOT_TRAINING = ("optimizer_state", "device", "lora")
+PROCESSES, PROCESS = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
 
 
 def read_batch(job: Node):
@@ -61,30 +65,76 @@ def copy_forward(job: Node, parent: dict, folder: pathlib.Path) -> dict:
     if parent["optimizer"] is not None:
         state = optimizer_of(job.parent).parent
         pointers["optimizer"] = {**parent["optimizer"], "path": os.path.relpath(state, folder)}
-    return {"copied": True, "empty_streak": streak, "files": parent["files"], "metrics": None, **pointers}
+    return {
+        "copied": True,
+        "empty_streak": streak,
+        "files": parent["files"],
+        "probe": parent["probe"],
+        "metrics": None,
+        **pointers,
+    }
 
 
-def load_policy(job: Node):
-    """The parent's model in fp32 on its device, and the optimiser's state to go on from (empty to begin anew)."""
+def check_packages(block: dict) -> None:
+    """Refuse settings that need a package which is not there, before anything is loaded."""
+    from opsft import eight_bit, lora
+
+    if block["optimizer"] == "adamw_8bit":
+        eight_bit.check_installed()
+    if block["lora"]:
+        lora.check_installed()
+
+
+def device_of(name: str):
+    """The device that `sft.device` names; of several processes, each has a GPU of its own."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if PROCESSES == 1 or name == "cpu":
+        return torch.device(name)
+    if name != "cuda" or torch.cuda.device_count() < PROCESSES:
+        raise ValueError(
+            f"resources.sft.gpu is {PROCESSES}: found {torch.cuda.device_count()} GPUs, and sft.device {name}; allowed: at most "
+            f"as many processes as GPUs, and sft.device auto or cuda"
+        )
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    torch.cuda.set_device(device)
+    return device
+
+
+def load_policy(job: Node, parent: dict, device):
+    """The model to train, in fp32 on its device, and the optimiser's state to go on from (empty to begin anew)."""
     import torch
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    from opsft.lora import add_adapter
+    from opsft.training_state import load_weight_tensors
+
+    if PROCESS > 0:
+        disable_progress_bar()
     block = job.settings["sft"]
-    device = block["device"] if block["device"] != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    # An adapter lies over the weights that the point began with.
+    start = locate(job.parent, {**parent, "path": None}) if block["lora"] else checkpoint_of(job.parent)
     model = AutoModelForCausalLM.from_pretrained(
-        checkpoint_of(job.parent),
-        dtype=torch.float32,
-        use_safetensors=True,
-        trust_remote_code=job.settings["trust_remote_code"],
+        start, dtype=torch.float32, use_safetensors=True, trust_remote_code=job.settings["trust_remote_code"]
     )
+    if block["lora"]:
+        add_adapter(model, **block["lora"], seed=job.settings["point"]["seed"])
+        adapter = adapter_of(job.parent)
+        if adapter:
+            load_weight_tensors(model, load_file(adapter))
     state_file = optimizer_of(job.parent) if block["optimizer_state"] == "carry" else None
     return model.to(device), load_file(state_file) if state_file else {}
 
 
-def own_scratch(job: Node, folder: pathlib.Path) -> Scratch:
+def own_scratch(job: Node, folder: pathlib.Path) -> Scratch | SharedScratch:
     """The scratch folder of exactly this training, locked; what killed writers left beside the checkpoint is removed."""
     name = scratch_name(str(job.settings), *map(sha256_of, (job.parent, job.rollouts, job.selected)))
+    if PROCESS > 0:
+        return SharedScratch(folder.parent / ".scratch" / name)
     scratch = Scratch(folder.parent / ".scratch" / name)
     for leftover in ("policy", "trainer"):
         remove_leftovers(folder / leftover)
@@ -96,16 +146,56 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
     with job.phase("imports"):
         import torch
 
-        from opsft.sft import SftSettings, train
+        from opsft.processes import joined
+        from opsft.training_state import checkpoint_tensors, weight_tensors
 
-        torch.set_num_threads(job.threads)
-    scratch = own_scratch(job, folder)
-    with job.phase("load"):
-        model, moments = load_policy(job)
-        batch = read_batch(job)
+        torch.set_num_threads(max(1, job.threads // PROCESSES))
+    check_packages(job.settings["sft"])
+    device, scratch = device_of(job.settings["sft"]["device"]), own_scratch(job, folder)
+    with joined(device):
+        with job.phase("load"):
+            model, moments = load_policy(job, parent, device)
+            batch = read_batch(job)
+        metrics, moments = train_model(job, parent, model, batch, moments, scratch)
+        with job.phase("gather"):
+            weights, adapter = checkpoint_tensors(model), {}
+            if job.settings["sft"]["lora"]:
+                weights, adapter = merge(weights, job.settings["sft"]["lora"]), weight_tensors(model)
+    leave_the_rest_to_the_first()
+    with job.phase("write"):
+        write_checkpoint(model, weights, checkpoint_of(job.parent), folder / "policy")
+    with job.phase("write optimizer"):
+        write_trainer(moments, adapter, folder / "trainer")
+    if torch.cuda.is_available():
+        job.facts |= {"gpu": torch.cuda.get_device_name(), "gpu_peak_mb": torch.cuda.max_memory_allocated() >> 20}
+    job.finished = scratch.remove
+    probe = metrics.pop("probe")
+    with job.phase("hash"), ThreadPoolExecutor() as pool:
+        policy, trainer = pool.map(describe_folder, (folder / "policy", folder / "trainer"))
+    return {
+        "copied": False,
+        "empty_streak": 0,
+        "path": "policy",
+        "files": policy,
+        "optimizer": {"path": "trainer", "files": trainer},
+        "probe": probe,
+        "metrics": metrics,
+    }
+
+
+def train_model(job: Node, parent: dict, model, batch, moments: dict, scratch) -> tuple[dict, dict]:
+    """What was measured, and the optimiser's state."""
+    from opsft.sft import SftSettings, train
+
     block = {key: value for key, value in job.settings["sft"].items() if key not in NOT_TRAINING}
+    report, tokens = reporter("updates", "tokens"), []
+
+    def progress(done: int, total: int, amount: int) -> None:
+        tokens.append(amount)
+        report(done, total, amount)
+
     with job.phase("train"):
-        metrics, moments = train(
+        trained = train(
             model,
             batch,
             SftSettings(**block, checkpoint_every=json.loads(job.limits)["checkpoint_every"]),
@@ -113,48 +203,56 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
             updates_before=parent["updates"],
             optimizer_state=moments,
             checkpoints=scratch,
-            progress=reporter("updates", "tokens"),
+            progress=progress,
         )
-    with job.phase("write"):
-        write_checkpoint(model, checkpoint_of(job.parent), folder / "policy")
-        write_optimizer(moments, folder / "trainer")
-    job.facts |= {"tokens_per_second": round(metrics["tokens_trained"] / job.phases["train"], 1)}
-    if torch.cuda.is_available():
-        job.facts |= {"gpu": torch.cuda.get_device_name(), "gpu_peak_mb": torch.cuda.max_memory_allocated() >> 20}
-    job.finished = scratch.remove
-    return {
-        "copied": False,
-        "empty_streak": 0,
-        "path": "policy",
-        "files": describe_folder(folder / "policy"),
-        "optimizer": {"path": "trainer", "files": describe_folder(folder / "trainer")},
-        "metrics": metrics,
-    }
+    # Of this process alone: what a killed one had trained took none of this time.
+    job.facts |= {"tokens_per_second": round((tokens[-1] - tokens[0]) / job.phases["train"], 1), "processes": PROCESSES}
+    return trained
 
 
-def write_checkpoint(model, source: pathlib.Path, folder: pathlib.Path) -> None:
+def merge(weights: dict, adapter: dict) -> dict:
+    from opsft.lora import merged
+
+    return merged(weights, adapter["alpha"] / adapter["rank"])
+
+
+def leave_the_rest_to_the_first() -> None:
+    """End every process but the first, which is the one that writes: the result and its sidecar."""
+    if PROCESS > 0:
+        sys.exit(0)
+
+
+def write_checkpoint(model, weights: dict, source: pathlib.Path, folder: pathlib.Path) -> None:
     """A whole Hugging Face checkpoint: new weights, and the tokenizer's and other small files of the parent."""
     with atomic(folder) as temporary:
         temporary.mkdir()
-        for file in describe_folder(source):
-            if ".safetensors" not in file:
-                shutil.copyfile(source / file, temporary / file)
-        model.save_pretrained(temporary)
+        for file in files_of(source):
+            if ".safetensors" not in file.name:
+                shutil.copyfile(file, temporary / file.name)
+        model.save_pretrained(temporary, state_dict=weights)
 
 
-def write_optimizer(moments: dict, folder: pathlib.Path) -> None:
+def write_trainer(moments: dict, adapter: dict, folder: pathlib.Path) -> None:
+    """The optimiser's state, and the adapter where one is trained."""
     from safetensors.torch import save_file
 
     with atomic(folder) as temporary:
         temporary.mkdir()
         save_file(moments, temporary / "optimizer.safetensors")
+        if adapter:
+            save_file(adapter, temporary / ADAPTER)
 
 
 def main() -> None:
+    if PROCESS > 0:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, the process ends with it
     with node(__doc__, inputs=("limits", "parent", "rollouts", "selected"), outputs=("policy",)) as job:
         parent, folder = read_json(job.parent), pathlib.Path(job.policy).parent
-        something = len(read_table(job.selected, SELECTED, ["problem_id"])) > 0
-        part = train_policy(job, parent, folder) if something else copy_forward(job, parent, folder)
+        if read_table(job.selected, SELECTED, ["problem_id"]):
+            part = train_policy(job, parent, folder)
+        else:
+            leave_the_rest_to_the_first()
+            part = copy_forward(job, parent, folder)
         metrics = part["metrics"] or {"updates": 0, "tokens_trained": 0}
         manifest = {
             "source": parent["source"],
