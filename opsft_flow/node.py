@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 
 import threadpoolctl
 
-from opsft_flow.clock import take_clock
 from opsft_flow.files import write_json
+from opsft_flow.machine.clock import take_clock
 
 REPORTED_PACKAGES = ("torch", "transformers", "vllm", "math-verify", "pyarrow", "numpy", "wandb")
 

@@ -15,6 +15,9 @@ from opsft_flow.summary import KEYS
 WORK = ("sample", "grade", "select", "train", "estimate")
 """The phases that are work, one for each kind of node; `track` has none."""
 
+WRITING = ("write", "write optimizer", "hash")
+"""The phases that put a result in its place."""
+
 
 def timing_rows(settings: dict) -> tuple[list[dict], int]:
     """A row for each node of the sweep that has a sidecar, and how many have none: pruned, or made by an older version.
@@ -74,7 +77,7 @@ def time_columns(run: dict) -> dict:
             phases[name] = round(phases.get(name, 0.0) + seconds, 3)
     seconds = sum(part["seconds"] for part in runs)
     work = sum(phases.get(name, 0.0) for name in WORK)
-    overhead = seconds - work - phases.get("write", 0.0)
+    overhead = seconds - work - sum(phases.get(name, 0.0) for name in WRITING)
     return {
         "jobs": len(runs),
         "seconds": round(seconds, 3),

@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from opsft_flow.runtime import FOLDER, HEAD, process_start
+from opsft_flow.machine.runtime import FOLDER, HEAD, process_start
 
 ROOT = Path(__file__).resolve().parents[2]
 

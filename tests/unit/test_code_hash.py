@@ -18,6 +18,7 @@ SCRIPTS = (
     "problems",
     "sft",
     "summary",
+    "timings",
     "track",
     "verify",
 )
@@ -129,6 +130,12 @@ def test_what_is_imported_by_name_counts_only_where_it_is_named(checkout, change
     file = subject.module_file(module)
     assert checkout in file.parents
     assert changed_by(file, file.read_text() + "\nEXTRA = 1\n") == {node for node in NODES if module in node}
+
+
+def test_how_nodes_are_run_on_a_machine_does_not_count(checkout, changed_by):
+    for name in ("sampling", "warm_engine", "gpus", "__init__"):
+        file = checkout / "opsft_flow" / "machine" / f"{name}.py"
+        assert changed_by(file, file.read_text() + "\nEXTRA = 1\n") == set()
 
 
 def test_checks_of_the_configuration_are_no_node_s_code(checkout, changed_by):

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from opsft_flow.gpus import Gpu, borrow_gpus, find_gpus
-from opsft_flow.runtime import FOLDER
+from opsft_flow.machine.gpus import Gpu, borrow_gpus, find_gpus
+from opsft_flow.machine.runtime import FOLDER
 
 FIRST, SECOND = Gpu("0", "GPU-aaaa", 81559), Gpu("1", "GPU-bbbb", 81559)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opsft_flow.runtime import HEAD
+from opsft_flow.machine.runtime import HEAD
 from tests.unit.processes import FakeHead, find_process, is_running, wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="nodes are forked on Linux alone")
@@ -29,7 +29,7 @@ class Workflow(FakeHead):
     """A workflow that starts nodes by the launcher."""
 
     def start(self, script: Path, *arguments: str, **changes) -> subprocess.Popen:
-        command = [sys.executable, "-P", "-m", "opsft_flow.launch", str(script), *arguments]
+        command = [sys.executable, "-P", "-m", "opsft_flow.machine.launch", str(script), *arguments]
         options = {"env": self.environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, **(options | changes))
 
@@ -40,7 +40,7 @@ class Workflow(FakeHead):
 
     def server(self) -> int:
         """The process id of the fork server."""
-        return find_process(f"opsft_flow.forkserver {self.folder}")
+        return find_process(f"opsft_flow.machine.forkserver {self.folder}")
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +102,12 @@ def test_a_workflow_on_another_machine_or_with_a_reused_process_id_is_none(workf
 
 def test_an_edited_module_of_the_project_is_read_anew(workflow, tmp_path):
     script = tmp_path / "import.py"
-    script.write_text("import opsft_flow.runtime, messages\nprint(messages.WORD, opsft_flow.runtime.__name__)")
+    script.write_text(
+        "import opsft_flow.machine.runtime, messages\nprint(messages.WORD, opsft_flow.machine.runtime.__name__)"
+    )
     for word in ("first", "second"):
         (tmp_path / "messages.py").write_text(f"WORD = {word!r}\n# {'x' * len(word)}")
-        assert workflow.run(script)[1] == f"{word} opsft_flow.runtime\n"
+        assert workflow.run(script)[1] == f"{word} opsft_flow.machine.runtime\n"
 
 
 def test_a_script_that_a_signal_ends_gives_the_status_that_a_shell_would_give(workflow, tmp_path):

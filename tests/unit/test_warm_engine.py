@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
-from opsft_flow import messages
-from opsft_flow.gpus import Gpu, Loan
-from opsft_flow.runtime import HEAD, find_head, listen
-from opsft_flow.warm_engine import EngineLost, Policy, WarmEngine, deal, put_to_sleep
+from opsft_flow.machine import messages
+from opsft_flow.machine.gpus import Gpu, Loan
+from opsft_flow.machine.runtime import HEAD, find_head, listen
+from opsft_flow.machine.warm_engine import EngineLost, Policy, WarmEngine, deal, put_to_sleep
 from tests.unit.processes import ROOT, FakeHead, find_process, is_running, wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="engines are kept on Linux alone")
@@ -91,7 +91,7 @@ def engine_for(folder: Path, weights: str = "", probe: dict | None = None, idle_
 
 
 def server_of(head: FakeHead) -> int | None:
-    return find_process(f"opsft_flow.engine_server {head.folder}")
+    return find_process(f"opsft_flow.machine.engine_server {head.folder}")
 
 
 def test_a_kept_engine_samples_what_an_engine_of_ones_own_samples(in_workflow, checkpoints, expected):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from opsft_flow.runtime import FOLDER
+from opsft_flow.machine.runtime import FOLDER
 from tests.unit.processes import ROOT
 
 
@@ -23,7 +23,7 @@ def environment(tmp_path) -> dict:
 
 
 def run(environment: dict, count: int, *command: str) -> subprocess.CompletedProcess:
-    start = [sys.executable, "-P", "-m", "opsft_flow.with_gpus", str(count), *command]
+    start = [sys.executable, "-P", "-m", "opsft_flow.machine.with_gpus", str(count), *command]
     return subprocess.run(start, env=environment, capture_output=True, text=True)
 
 

@@ -15,10 +15,10 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 sys.path.insert(0, str(ROOT))
 
 from opsft_flow.config import ConfigError
-from opsft_flow.gpus import find_gpus
+from opsft_flow.machine.gpus import find_gpus
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
-from opsft_flow.runtime import HEAD, announce_head
+from opsft_flow.machine.runtime import HEAD, announce_head
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
 sys.setrecursionlimit(100_000)
@@ -54,21 +54,26 @@ wildcard_constraints:
     problems="|".join(map(re.escape, PLAN.config["problems"])),
 
 
+def python_module(module):
+    """A Python module of this project, started where the working directory hides no package."""
+    return f"{shlex.quote(PYTHON)} -P -m {module}"
+
+
 def command_of(node):
     """How the script of a node is started, as a param: a function that takes resources is not tracked."""
-    script = SCRIPTS / f"{node}.py"
-    return lambda wildcards, resources: f"{shlex.quote(PYTHON)} -P -m opsft_flow.launch {shlex.quote(str(script))}"
+    script = shlex.quote(str(SCRIPTS / f"{node}.py"))
+    return lambda wildcards, resources: f"{python_module('opsft_flow.machine.launch')} {script}"
 
 
 def train_command(node):
     """Like `command_of`, by a process for each GPU where there are several; how many changes no result beyond rounding."""
-    script = SCRIPTS / f"{node}.py"
+    script, alone = shlex.quote(str(SCRIPTS / f"{node}.py")), command_of(node)
 
     def command(wildcards, resources):
-        python, several = shlex.quote(PYTHON), resources.gpu > 1
         # The dashes keep torchrun from taking an option of the script for one of its own.
-        start = f"-m torch.distributed.run --standalone --nproc-per-node {resources.gpu} -- " if several else ""
-        return f"{python} {start}{shlex.quote(str(script))}"
+        torchrun = f"{python_module('torch.distributed.run')} --standalone --nproc-per-node {resources.gpu} --"
+        holding = f"{python_module('opsft_flow.machine.with_gpus')} {resources.gpu}"
+        return f"{holding} {torchrun} {script}" if resources.gpu > 1 else alone(wildcards, resources)
 
     return command
 
@@ -98,7 +103,7 @@ def look_before_sampling():
     name = hashlib.sha256(settings.encode()).hexdigest()[:16]
     checked = f"{RESULTS}/problems/checked/{name}.json"
     if not os.path.exists(checked):
-        launch = [sys.executable, "-P", "-m", "opsft_flow.launch"]
+        launch = [sys.executable, "-P", "-m", "opsft_flow.machine.launch"]
         command = [*launch, str(SCRIPTS / "check.py"), "--settings", settings]
         outputs = ["--checked", checked, "--run", checked.replace(".json", ".run.json")]
         done = subprocess.run(command + outputs, capture_output=True, text=True)

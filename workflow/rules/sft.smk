@@ -29,5 +29,5 @@ rule sft:
         "train {wildcards.point} iteration {wildcards.iteration}"
     shell:
         "{params.command} --settings {params.settings:q} --limits {params.limits:q} --threads {threads}"
-        " --parent {input.parent:q} --rollouts {input.rollouts:q} --selected {input.selected:q}"
+        " --gpus {resources.gpu} --parent {input.parent:q} --rollouts {input.rollouts:q} --selected {input.selected:q}"
         " --policy {output.policy:q} --run {output.run:q} > {log:q} 2>&1"

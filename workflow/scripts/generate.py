@@ -11,11 +11,11 @@ from opsft.engines import EngineSettings, Request, Sampling, check_requests
 from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed, stop_tokens
 from opsft.tokenizer import load_tokenizer
 from opsft_flow.files import read_json
+from opsft_flow.machine.sampling import sample
 from opsft_flow.node import Node, node
 from opsft_flow.places import shard_file
 from opsft_flow.policy import checkpoint_of
 from opsft_flow.progress import reporter
-from opsft_flow.sampling import sample
 from opsft_flow.shards import gather, gathered_facts, requests_of
 from opsft_flow.tables import PROBLEM, ROLLOUT, read_table, write_arrow, write_table
 

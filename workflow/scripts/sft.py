@@ -4,14 +4,18 @@ The checkpoint goes to `policy/`, the optimiser's state and the adapter, if ther
 the manifest comes last. torchrun can start several of this script, one a GPU: they train together, and the first one writes.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from opsft_flow.files import atomic, read_json, remove_leftovers, sha256_of, write_json
+from opsft_flow.machine.gpus import borrow_gpus
+from opsft_flow.machine.warm_engine import put_to_sleep
 from opsft_flow.node import Node, node
 from opsft_flow.policy import ADAPTER, adapter_of, checkpoint_of, describe_folder, files_of, locate, optimizer_of
 from opsft_flow.progress import reporter
@@ -101,6 +105,17 @@ def device_of(name: str):
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     torch.cuda.set_device(device)
     return device
+
+
+@contextlib.contextmanager
+def hold_gpu(job: Node) -> Iterator[None]:
+    """Hold the GPU that this process trains on; where there are several processes, who started them holds theirs."""
+    if PROCESSES > 1 or job.settings["sft"]["device"] == "cpu":
+        yield
+        return
+    with borrow_gpus(job.gpus, job.policy) as loan:
+        put_to_sleep(loan.gpus)
+        yield
 
 
 def load_policy(job: Node, parent: dict, device):
@@ -249,7 +264,8 @@ def main() -> None:
     with node(__doc__, inputs=("limits", "parent", "rollouts", "selected"), outputs=("policy",)) as job:
         parent, folder = read_json(job.parent), pathlib.Path(job.policy).parent
         if read_table(job.selected, SELECTED, ["problem_id"]):
-            part = train_policy(job, parent, folder)
+            with hold_gpu(job):
+                part = train_policy(job, parent, folder)
         else:
             leave_the_rest_to_the_first()
             part = copy_forward(job, parent, folder)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling, load_engine
-from opsft_flow.engines_per_gpu import choose_engines, share_of_gpu, weights_in_bfloat16
-from opsft_flow.gpus import Loan, borrow_gpus
+from opsft_flow.machine.engines_per_gpu import choose_engines, share_of_gpu, weights_in_bfloat16
+from opsft_flow.machine.gpus import Loan, borrow_gpus
+from opsft_flow.machine.runtime import find_head
+from opsft_flow.machine.warm_engine import Policy, WarmEngine, is_warm, put_to_sleep
 from opsft_flow.node import Node
-from opsft_flow.runtime import find_head
-from opsft_flow.warm_engine import Policy, WarmEngine, is_warm, put_to_sleep
 
 EXACT, ROUNDED = 1e-3, 0.2
 """How far, in nats, engine and trainer may be apart in one log-probability: both in float32, or one of them in less."""

@@ -1,7 +1,7 @@
 """Sampling by engines that outlive the node: each in a process that keeps it loaded, one or several on a GPU.
 
 A vLLM engine takes longer to start than an iteration takes to sample. So the first node that needs one starts it
-(`opsft_flow.engine_server`); later ones find it, have their policy's weights put into it, and sample. Whoever gets a GPU puts to sleep
+(`opsft_flow.machine.engine_server`); later ones find it, have their policy's weights put into it, and sample. Whoever gets a GPU puts to sleep
 what waits there. No result depends on whether an engine was found, started, or killed in the middle: what was asked of a
 lost engine is asked again of a new one.
 """
@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling
-from opsft_flow import messages
 from opsft_flow.files import read_json
-from opsft_flow.gpus import Gpu, Loan
-from opsft_flow.runtime import Head, connect, end_process, find_head, process_start, runtime_folder
+from opsft_flow.machine import messages
+from opsft_flow.machine.gpus import Gpu, Loan
+from opsft_flow.machine.runtime import Head, connect, end_process, find_head, process_start, runtime_folder
 
 REFUSALS = {"ValueError": ValueError, "FloatingPointError": FloatingPointError}
 
@@ -235,7 +235,7 @@ def connect_to_new(path: Path, head: Head, idle_s: float) -> socket.socket | Non
 
 def start_engine(path: Path, head: Head, idle_s: float) -> subprocess.Popen:
     """Start the process of an engine in a session of its own: what ends this node does not end it."""
-    command = [sys.executable, "-P", "-m", "opsft_flow.engine_server", str(path)]
+    command = [sys.executable, "-P", "-m", "opsft_flow.machine.engine_server", str(path)]
     with open(path.with_suffix(".log"), "a") as log:
         return subprocess.Popen(
             [*command, str(head.pid), str(head.started), str(idle_s)],

@@ -1,6 +1,6 @@
-"""A process that keeps an engine between nodes: `python -P -m opsft_flow.engine_server SOCKET HEAD_PID HEAD_START IDLE_SECONDS`
+"""A process that keeps an engine between nodes: `python -P -m opsft_flow.machine.engine_server SOCKET HEAD_PID HEAD_START IDLE_SECONDS`
 
-`opsft_flow.warm_engine` starts it and asks it. It serves one client at a time, and holds the client's GPU locks while it works. It is a
+`opsft_flow.machine.warm_engine` starts it and asks it. It serves one client at a time, and holds the client's GPU locks while it works. It is a
 cache and nothing else: it ends when it has been idle for long, when its workflow is gone, or when a client goes away in the
 middle of its work, and whoever finds it gone starts another.
 """
@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from opsft.engines import Engine, EngineSettings, Request, Sampling, load_engine
-from opsft_flow import messages
-from opsft_flow.runtime import Head, listen, remove_leftovers_of_heads
+from opsft_flow.machine import messages
+from opsft_flow.machine.runtime import Head, listen, remove_leftovers_of_heads
 
 
 class EngineServer:

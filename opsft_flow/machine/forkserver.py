@@ -1,6 +1,6 @@
 """A process that has imported what nodes need, and forks one process for each of them.
 
-`opsft_flow.launch` starts it and gives it work. It imports only packages of others: the project's own code is read anew by every
+`opsft_flow.machine.launch` starts it and gives it work. It imports only packages of others: the project's own code is read anew by every
 node, so an edit is never missed. It ends when its workflow is gone, and takes with it what still runs. A node whose
 launcher is gone is killed too, with every process that it started.
 """
@@ -17,9 +17,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from opsft_flow import messages
-from opsft_flow.launch import run_script
-from opsft_flow.runtime import Head, kill_session, listen, remove_leftovers_of_heads
+from opsft_flow.machine import messages
+from opsft_flow.machine.launch import run_script
+from opsft_flow.machine.runtime import Head, kill_session, listen, remove_leftovers_of_heads
 
 PRELOADED = (
     "numpy",
@@ -136,7 +136,8 @@ class ForkServer:
         os.chdir(order["folder"])
         os.environ.clear()
         os.environ.update(order["environment"])
-        for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
+        own = __package__.partition(".")[0]
+        for name in [name for name in sys.modules if name.partition(".")[0] == own]:
             del sys.modules[name]
 
 

@@ -1,7 +1,7 @@
-"""Start the script of a node: `python -P -m opsft_flow.launch SCRIPT ARGUMENT...`
+"""Start the script of a node: `python -P -m opsft_flow.machine.launch SCRIPT ARGUMENT...`
 
 Where a workflow runs on this machine, the script runs in a process forked from one that has imported torch and the like
-already (`opsft_flow.forkserver`): that saves seconds a node. Else, or where that server is killed, it runs right here, with
+already (`opsft_flow.machine.forkserver`): that saves seconds a node. Else, or where that server is killed, it runs right here, with
 the same result. This module is imported for every node, so it imports next to nothing itself.
 """
 
@@ -15,9 +15,9 @@ import time
 import zlib
 from pathlib import Path
 
-from opsft_flow import messages
-from opsft_flow.clock import pass_clock
-from opsft_flow.runtime import Head, connect, end_process, find_head, remove_leftovers_of_heads
+from opsft_flow.machine import messages
+from opsft_flow.machine.clock import pass_clock
+from opsft_flow.machine.runtime import Head, connect, end_process, find_head, remove_leftovers_of_heads
 
 SERVER_ENVIRONMENT = {
     # A process with threads must not fork. Nodes set their own number of threads once they are forked.
@@ -93,7 +93,7 @@ def start_server(path: Path, head: Head) -> subprocess.Popen:
     """Start the fork server in a session of its own: a signal to the workflow's processes does not reach it."""
     with open(path.with_suffix(".log"), "a") as log:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "opsft_flow.forkserver", str(path), str(head.pid), str(head.started)],
+            [sys.executable, "-P", "-m", "opsft_flow.machine.forkserver", str(path), str(head.pid), str(head.started)],
             env=os.environ | SERVER_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,4 +1,4 @@
-"""Run a command on GPUs that it holds alone: `python -P -m opsft_flow.with_gpus COUNT COMMAND ARGUMENT...`
+"""Run a command on GPUs that it holds alone: `python -P -m opsft_flow.machine.with_gpus COUNT COMMAND ARGUMENT...`
 
 For commands that start a process for each GPU (torchrun). The status of the command is this one's.
 """
@@ -6,8 +6,8 @@ For commands that start a process for each GPU (torchrun). The status of the com
 import subprocess
 import sys
 
-from opsft_flow.gpus import borrow_gpus
-from opsft_flow.warm_engine import put_to_sleep
+from opsft_flow.machine.gpus import borrow_gpus
+from opsft_flow.machine.warm_engine import put_to_sleep
 
 
 def main() -> None:
