@@ -83,6 +83,20 @@ class Plan:
             places.append(f"{re.escape(point.path)}/iter[1-9][0-9]*/(?:train|eval/(?:{benchmarks}))")
         return "|".join(places)
 
+    def packages(self) -> dict[str, str]:
+        """The packages that not every sweep needs, and which key needs each."""
+        needed = {}
+        for model in self.models:
+            if engine_for(self.config, model)["name"] == "vllm":
+                needed["vllm"] = f"the engine of model {model} is vllm"
+        for name in dict.fromkeys(point.recipe for point in self.points):
+            block = self.config["recipes"][name]["sft"]
+            if block["lora"]:
+                needed["peft"] = f"recipes.{name}.sft.lora is set"
+            if block["optimizer"] == "adamw_8bit":
+                needed["torchao"] = f"recipes.{name}.sft.optimizer is adamw_8bit"
+        return needed
+
     # Inputs of the nodes, as paths from the working directory.
 
     def policy_of(self, place: str) -> str:

@@ -63,6 +63,13 @@ CHANGES = [
     ("recipes.r.sft.updates", 2, ["sft *", "summary", "track *"]),
     ("recipes.r.sft.epochs", 2, ["sft *", "summary", "track *"]),
     ("recipes.r.sft.give_up_after", 7, []),
+    ("recipes.r.sft.optimizer", "adamw_8bit", ["sft *", "track *"]),
+    ("recipes.r.sft.lora", {"rank": 4, "alpha": 8}, ["sft *", "track *"]),
+    ("warm.engine", "always", []),
+    ("warm.imports", False, []),
+    ("resources.generate.engines_per_gpu", 2, []),
+    ("resources.generate.shards", 2, []),
+    ("resources.sft.gpu", 2, []),
     ("recipes.r.sft.checkpoint_every", 7, []),
     ("recipes.r.filter.rule", "correct", ["filter *", "track *"]),
     ("recipes.r.filter.k", 3, ["filter *", "track *"]),
@@ -368,3 +375,15 @@ def test_the_patterns_of_targets_take_the_points_and_benchmarks_of_the_sweep_onl
     assert not any(re.fullmatch(plan.place_pattern(), place) for place in others)
     assert re.fullmatch(plan.point_pattern(), A.path)
     assert not re.fullmatch(plan.point_pattern(), "m/r/L13/seed0")
+
+
+def test_packages_that_not_every_sweep_needs_are_named_with_the_key_that_needs_them():
+    config = example_config()
+    assert Plan(config).packages() == {}
+    change(config, "models.m.engine", {"name": "vllm"})
+    change(config, "recipes.r.sft", {"lora": {"rank": 4, "alpha": 8}, "optimizer": "adamw_8bit"})
+    assert Plan(config).packages() == {
+        "vllm": "the engine of model m is vllm",
+        "peft": "recipes.r.sft.lora is set",
+        "torchao": "recipes.r.sft.optimizer is adamw_8bit",
+    }

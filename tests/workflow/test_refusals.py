@@ -1,5 +1,6 @@
 """What cannot run is refused in one message, before anything is sampled."""
 
+import importlib.util
 import shutil
 
 import pandas
@@ -93,3 +94,16 @@ def test_a_target_that_is_not_in_the_sweep_is_refused(checkout, target):
     output = done.stdout + done.stderr
     assert "Traceback" not in output
     assert f"No rule to produce results/{target}" in output
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
+def test_an_engine_that_is_not_installed_is_named_before_anything_is_sampled(checkout):
+    shutil.rmtree(checkout.folder / "results")
+    checkout.change(engine={"name": "vllm"})
+    done = checkout.run("--cores", "2", check=False)
+    assert done.returncode != 0
+    assert (
+        "nothing was sampled: the engine of model toy is vllm, which needs vllm; install it"
+        in done.stdout + done.stderr
+    )
+    assert not list(checkout.folder.rglob("rollouts.parquet"))

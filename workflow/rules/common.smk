@@ -34,8 +34,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 # Nodes run in the interpreter that runs Snakemake, unless Snakemake deploys an environment of their own for them.
 DEPLOYED = {str(method) for method in workflow.deployment_settings.deployment_method}
 PYTHON = "python" if DEPLOYED else sys.executable
-ENGINES = {PLAN.config["models"][model]["engine"].get("name", PLAN.config["engine"]["name"]) for model in PLAN.models}
-ENGINE_ENV = f"../../envs/{'vllm' if 'vllm' in ENGINES else 'torch'}.yaml"
+ENGINE_ENV = f"../../envs/{'vllm' if 'vllm' in PLAN.packages() else 'torch'}.yaml"
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
 # Nodes on this machine are forked from a process that ends with this one; a job on a cluster is on its own.
 if workflow.is_main_process and PLAN.config["warm"]["imports"]:
@@ -67,15 +66,16 @@ def command_of(node):
 
 def train_command(node):
     """Like `command_of`, by a process for each GPU where there are several; how many changes no result beyond rounding."""
-    script, alone = shlex.quote(str(SCRIPTS / f"{node}.py")), command_of(node)
+    script, gpus = shlex.quote(str(SCRIPTS / f"{node}.py")), resources_of(node, "gpu")
+    # The dashes keep torchrun from taking an option of the script for one of its own.
+    torchrun = f"{python_module('torch.distributed.run')} --standalone --nproc-per-node {gpus} --"
+    together = f"{python_module('opsft_flow.machine.with_gpus')} {gpus} {torchrun} {script}"
+    return (lambda wildcards, resources: together) if gpus > 1 else command_of(node)
 
-    def command(wildcards, resources):
-        # The dashes keep torchrun from taking an option of the script for one of its own.
-        torchrun = f"{python_module('torch.distributed.run')} --standalone --nproc-per-node {resources.gpu} --"
-        holding = f"{python_module('opsft_flow.machine.with_gpus')} {resources.gpu}"
-        return f"{holding} {torchrun} {script}" if resources.gpu > 1 else alone(wildcards, resources)
 
-    return command
+def gpus_of(node):
+    """The GPUs that a node asks for, as a param that is not tracked: a job's own resource is capped by the limit of the run."""
+    return lambda wildcards, resources: resources_of(node, "gpu")
 
 
 def resources_of(node, key):
@@ -94,11 +94,12 @@ def look_before_sampling():
 
     It is no node: as an input of every `generate` it would make each of them run again whenever the sweep grows.
     """
-    if "vllm" in ENGINES and not DEPLOYED and importlib.util.find_spec("vllm") is None:
-        raise WorkflowError(
-            f"nothing was sampled: engine.name is vllm, which {PYTHON} does not have; install it there (envs/vllm.yaml), "
-            "or have Snakemake deploy it with --sdm conda"
-        )
+    for package, reason in PLAN.packages().items():
+        if not DEPLOYED and importlib.util.find_spec(package) is None:
+            raise WorkflowError(
+                f"nothing was sampled: {reason}, which needs {package}; install it for {PYTHON} as envs/ pins it, or "
+                "have Snakemake deploy it with --sdm conda"
+            )
     settings = PLAN.check_settings()
     name = hashlib.sha256(settings.encode()).hexdigest()[:16]
     checked = f"{RESULTS}/problems/checked/{name}.json"

@@ -19,6 +19,7 @@ rule generate_shard:
         runtime=resources_of("generate", "runtime"),
     params:
         command=command_of("generate"),
+        gpus=gpus_of("generate"),
         settings=lambda wildcards: PLAN.generate_settings(wildcards.place),
         # A function that takes resources is not tracked: this decides how fast it is sampled, not what.
         serving=lambda wildcards, resources: PLAN.serving(),
@@ -26,7 +27,7 @@ rule generate_shard:
         "sample {wildcards.place}, shard {wildcards.shard} of {wildcards.shards}"
     shell:
         "{params.command} --settings {params.settings:q} --serving {params.serving:q}"
-        " --threads {threads} --gpus {resources.gpu} --policy {input.policy:q} --problems {input.problems:q}"
+        " --threads {threads} --gpus {params.gpus} --policy {input.policy:q} --problems {input.problems:q}"
         " --shard {wildcards.shard} --shards {wildcards.shards}"
         " --rollouts {output.rollouts:q} --run {output.run:q} > {log:q} 2>&1"
 
@@ -54,6 +55,7 @@ rule generate:
         runtime=resources_of("generate", "runtime"),
     params:
         command=command_of("generate"),
+        gpus=gpus_of("generate"),
         settings=lambda wildcards: PLAN.generate_settings(wildcards.place),
         # Functions that take inputs or resources are not tracked: these decide how it is sampled, not what.
         serving=lambda wildcards, resources: PLAN.serving(),
@@ -62,6 +64,6 @@ rule generate:
         "sample {wildcards.place}"
     shell:
         "{params.command} --settings {params.settings:q} --serving {params.serving:q}"
-        " --threads {threads} --gpus {resources.gpu} --policy {input.policy:q} --problems {input.problems:q}"
+        " --threads {threads} --gpus {params.gpus} --policy {input.policy:q} --problems {input.problems:q}"
         " --shard all --shards {params.shards}"
         " --rollouts {output.rollouts:q} --run {output.run:q} > {log:q} 2>&1"

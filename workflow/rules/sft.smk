@@ -22,6 +22,7 @@ rule sft:
         runtime=resources_of("sft", "runtime"),
     params:
         command=train_command("sft"),
+        gpus=gpus_of("sft"),
         settings=lambda wildcards: PLAN.sft_settings(wildcards.point, int(wildcards.iteration)),
         # A function that takes resources is not tracked: these decide when to save or give up, not what is computed.
         limits=lambda wildcards, resources: PLAN.sft_limits(wildcards.point),
@@ -29,5 +30,5 @@ rule sft:
         "train {wildcards.point} iteration {wildcards.iteration}"
     shell:
         "{params.command} --settings {params.settings:q} --limits {params.limits:q} --threads {threads}"
-        " --gpus {resources.gpu} --parent {input.parent:q} --rollouts {input.rollouts:q} --selected {input.selected:q}"
+        " --gpus {params.gpus} --parent {input.parent:q} --rollouts {input.rollouts:q} --selected {input.selected:q}"
         " --policy {output.policy:q} --run {output.run:q} > {log:q} 2>&1"
