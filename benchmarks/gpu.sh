@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Every benchmark at full size on one GPU, in order of worth; when one fails or runs out of time, the next goes on.
+#   benchmarks/gpu.sh RESULTS MODEL DATA
+# RESULTS  folder that receives one JSON file a benchmark, and logs
+# MODEL    folder of Qwen2.5-Coder-0.5B-Instruct
+# DATA     folder with GSM8K as train.parquet and test.parquet, columns as in experiments/local.yaml
+# Run it from the root of the repository, with a Python that has torch, transformers, vLLM, TRL and what
+# benchmarks/requirements-gpu.txt lists. PYTHON names another interpreter; LIMIT is the time limit of each, in seconds;
+# OVERLAY is one more overlay, such as benchmarks/tiny.yaml to try the script on a CPU.
+set -uo pipefail
+results=$(realpath -m "${1:?a folder for the results}") model=$(realpath "${2:?the folder of the model}") data=$(realpath "${3:?the folder of the data}")
+python=${PYTHON:-python3} limit=${LIMIT:-540} failed=0
+mkdir -p "$results"
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1
+export VLLM_USE_FLASHINFER_SAMPLER=${VLLM_USE_FLASHINFER_SAMPLER:-0}
+
+cat > "$results/overlay.yaml" <<YAML
+models: {qwen2.5-coder-0.5b: {source: "$model"}}
+problems: {gsm8k-train: {source: "$data"}, gsm8k-test: {source: "$data"}}
+YAML
+config=(--configfile experiments/gsm8k-0.5b.yaml ${OVERLAY:-} experiments/local.yaml "$results/overlay.yaml")
+
+measure() { # NAME BENCHMARK [OPTION ...]
+  local name=$1 benchmark=$2
+  shift 2
+  echo "== $name: $(date -u +%T)"
+  if ! timeout "$limit" "$python" -m "benchmarks.$benchmark" "${config[@]}" --output "$results/$benchmark-$name.json" --label "$name" "$@" \
+    > "$results/$benchmark-$name.log" 2>&1; then
+    echo "$name failed:"
+    tail -n 20 "$results/$benchmark-$name.log"
+    failed=1
+  fi
+}
+
+measure gpu-engines sampling --engines transformers vllm
+measure gpu-transformers iteration --engine transformers --betas 0 0.04
+measure gpu-sft sft
+measure gpu-vllm iteration --engine vllm --betas 0 --trl-vllm
+measure gpu-sft-checkpointing sft --gradient-checkpointing
+echo "== done: $(date -u +%T); to put them in the table: cp $results/*.json benchmarks/results/ && python -m benchmarks.table"
+exit "$failed"

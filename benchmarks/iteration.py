@@ -1,0 +1,148 @@
+"""Wall-clock and peak memory of one on-policy SFT iteration, beside one GRPO iteration of TRL.
+
+    python -m benchmarks.iteration --trl-python .venv-trl/bin/python --output benchmarks/results/iteration-gpu.json
+
+Ours: `snakemake` samples, verifies, filters and updates, through files, one process a node, and writes the new policy with its
+optimiser. TRL: one step of GRPOTrainer on the same prompts, samples and cap, rewarded as the filter selects (right, and finished
+within the cap), without and with a reference model (`--betas`); it writes nothing. Both take one step of AdamW. Memory is the device's (on
+a CPU that of all processes together), watched from outside. What is prepared once for a sweep, problem sets and the base
+model's manifest, is made before and not counted.
+"""
+
+import argparse
+import pathlib
+import sys
+import tempfile
+
+import yaml
+from snakemake.utils import update_config
+
+from benchmarks import record, setting
+from benchmarks.child import measure_in_child
+from benchmarks.watch import Watched, run_watched
+from opsft.prompts import choose_problems, stop_tokens
+from opsft.tokenizer import load_tokenizer
+from opsft_flow.files import read_json
+from opsft_flow.places import iteration_folder, policy_manifest, problem_file
+from opsft_flow.points import Point
+
+SEED = 0
+
+
+def overlay_of(config: dict, point: Point, options: argparse.Namespace, results: str) -> dict:
+    """An overlay of one point with one iteration and one update."""
+    asked = {"prompts": options.prompts, "samples": options.samples}
+    recipe = {
+        "iterations": 1,
+        "rollouts": {key: value for key, value in asked.items() if value is not None},
+        "sft": {"updates": 1, "epochs": 1, "warmup_updates": 0},
+    }
+    block = {
+        "models": [point.model],
+        "recipes": [point.recipe],
+        "budgets": [point.budget],
+        "seeds": [point.seed],
+        "benchmarks": config["sweep"][0]["benchmarks"],
+    }
+    overlay = {"results": results, "recipes": {point.recipe: recipe}, "sweep": [block]}
+    return overlay if options.engine is None else {**overlay, "engine": {"name": options.engine}}
+
+
+def measure_ours(config: dict, point: Point, overlay: dict, options: argparse.Namespace, folder: pathlib.Path) -> dict:
+    """Run the iteration through the workflow; where its time went is read from the sidecars of its nodes.
+
+    Raises ValueError where nothing was kept, for then nothing was trained.
+    """
+    (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    results = pathlib.Path(overlay["results"])
+
+    def snakemake(*targets: str) -> Watched:
+        command = [sys.executable, "-m", "snakemake", *(str(results / target) for target in targets), "--cores", "all"]
+        overlays = [*options.configfile, str(folder / "overlay.yaml")]
+        return run_watched([*command, "--configfile", *overlays], folder / "log")
+
+    problems = config["recipes"][point.recipe]["problems"]
+    snakemake(policy_manifest(point.model, None, 0), problem_file(problems))
+    watched = snakemake(policy_manifest(point.model, point, 1))
+    iteration = results / iteration_folder(point, 1)
+    manifest = read_json(iteration / "policy.json")
+    if manifest["copied"]:
+        raise ValueError("nothing survived the filter, so nothing was trained: raise --prompts or --budget")
+    sidecars = [*sorted((iteration / "train").glob("*.run.json")), iteration / "policy.run.json"]
+    runs = {run["settings"]["node"]: run["run"] for run in map(read_json, sidecars)}
+    return {
+        **vars(watched),
+        "nodes": {node: {"seconds": run["seconds"], **run["phases"]} for node, run in runs.items()},
+        "work_s": round(runs["generate"]["phases"]["sample"] + runs["sft"]["phases"]["train"], 2),
+        "tokens_sampled": runs["generate"]["tokens"],
+        "tokens_trained": manifest["metrics"]["tokens_trained"],
+        "kept": read_json(iteration / "train" / "filter.json"),
+        "versions": record.versions(),
+    }
+
+
+def grpo_job(config: dict, point: Point, checkpoint: pathlib.Path) -> dict:
+    """What GRPOTrainer needs for the same iteration: the same prompts in a row, samples, cap, stop tokens and micro-batch."""
+    recipe = config["recipes"][point.recipe]
+    tokenizer = load_tokenizer(checkpoint)
+    by_id = {p.problem_id: p for p in setting.read_prompts(config, recipe["problems"], tokenizer)}
+    chosen = [by_id[i] for i in choose_problems(list(by_id), recipe["rollouts"]["prompts"], SEED, 1)]
+    generation = checkpoint / "generation_config.json"
+    rollouts = len(chosen) * recipe["rollouts"]["samples"]
+    longest = max(len(prompt.ids) for prompt in chosen) + point.budget
+    fitting = max(1, recipe["sft"]["microbatch_tokens"] // longest)
+    return {
+        "checkpoint": str(checkpoint),
+        "prompts": [{"prompt": p.messages, "gold": p.answer, "opens_thinking": p.opens_thinking} for p in chosen],
+        "samples": recipe["rollouts"]["samples"],
+        "max_tokens": point.budget,
+        "stop_token_ids": stop_tokens(tokenizer, read_json(generation) if generation.exists() else {}),
+        "microbatch": max(n for n in range(1, fitting + 1) if rollouts % n == 0),
+        "lr": recipe["sft"]["lr"],
+        "verifier": config["problems"][recipe["problems"]]["verifier"],
+        "verify": {"workers": config["resources"]["verify"]["threads"], **config["verify"]},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    setting.add_arguments(parser)
+    record.add_arguments(parser)
+    parser.add_argument("--engine", help="what samples in our iteration (default: the configuration's)")
+    parser.add_argument("--trl-python", default=sys.executable, help="the interpreter of TRL's environment")
+    parser.add_argument("--trl-vllm", action="store_true", help="let TRL sample with vLLM too, in its own process")
+    parser.add_argument("--betas", type=float, nargs="*", default=[0.0, 0.04], help="GRPO's weights of the KL term")
+    parser.add_argument("--prompts", type=int, help="default: the recipe's")
+    parser.add_argument("--samples", type=int, help="samples per prompt (default: the recipe's)")
+    parser.add_argument("--budget", type=int, default=200, help="cap of a response")
+    options = parser.parse_args()
+
+    config = setting.load_config(options.configfile)
+    name, checkpoint = setting.model_of(config, options.model)
+    point = Point(name, config["sweep"][0]["recipes"][0], options.budget, SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        overlay = overlay_of(config, point, options, f"{folder}/results")
+        update_config(config, overlay)
+        ours = measure_ours(config, point, overlay, options, pathlib.Path(folder))
+    rows = [{"method": "on-policy SFT", "sampled_by": config["engine"]["name"], **ours}]
+    job = grpo_job(config, point, checkpoint)
+    for use_vllm in [False, True] if options.trl_vllm else [False]:
+        for beta in options.betas:
+            variant = {"beta": beta, "use_vllm": use_vllm}
+            measured = measure_in_child("benchmarks.grpo_trl", {**job, **variant}, options.trl_python)
+            sampled_by = "TRL with vLLM" if use_vllm else "TRL with transformers"
+            rows.append(
+                {"method": f"GRPO, beta {beta}", "sampled_by": sampled_by, **measured.pop("process"), **measured}
+            )
+    parameters = {
+        "model": name,
+        **config["recipes"][point.recipe]["rollouts"],
+        "budget": options.budget,
+        "microbatch_tokens": config["recipes"][point.recipe]["sft"]["microbatch_tokens"],
+        "grpo_microbatch": job["microbatch"],
+    }
+    record.write_record(options, "iteration", parameters, rows)
+
+
+if __name__ == "__main__":
+    main()

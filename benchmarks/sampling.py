@@ -1,0 +1,101 @@
+"""Tokens a second of the sampling engines, on the same requests of the same model.
+
+    python -m benchmarks.sampling --output benchmarks/results/sampling-gpu.json
+
+Two sets of requests: `training` is one iteration's rollouts at temperature 1 with log-probabilities, `evaluation` a
+benchmark's prompts, greedy, without. Each engine runs in a process of its own; its start is reported apart. Sampling is measured after one
+short request, on one engine per GPU: `engines_per_gpu` in the results.
+"""
+
+import argparse
+import sys
+
+from benchmarks import record, setting
+from benchmarks.child import measure_in_child
+from opsft.prompts import choose_problems, request_seed, stop_tokens
+from opsft.tokenizer import load_tokenizer
+from opsft_flow.config import engine_for
+from opsft_flow.files import read_json
+
+ITERATION, SEED = 1, 0
+
+
+def training_requests(config: dict, tokenizer, options: argparse.Namespace) -> dict:
+    """One iteration's prompts x samples."""
+    recipe = config["recipes"][config["sweep"][0]["recipes"][0]]
+    by_id = {p.problem_id: p for p in setting.read_prompts(config, recipe["problems"], tokenizer)}
+    chosen = choose_problems(list(by_id), options.prompts or recipe["rollouts"]["prompts"], SEED, ITERATION)
+    samples = options.samples or recipe["rollouts"]["samples"]
+    return {
+        "name": "training",
+        "requests": [(by_id[i].ids, request_seed(SEED, ITERATION, i), samples) for i in chosen],
+        "sampling": {"max_tokens": options.max_tokens, "temperature": 1.0, "logprobs": True},
+    }
+
+
+def evaluation_requests(config: dict, tokenizer, options: argparse.Namespace) -> dict:
+    """The prompts of the sweep's first benchmark, greedy."""
+    benchmark = config["benchmarks"][config["sweep"][0]["benchmarks"][0]]
+    prompts = setting.read_prompts(config, benchmark["problems"], tokenizer)[: options.evaluation_prompts]
+    cap = options.evaluation_max_tokens or benchmark["max_tokens"]
+    return {
+        "name": "evaluation",
+        "requests": [(prompt.ids, SEED, 1) for prompt in prompts],
+        "sampling": {"max_tokens": cap, "temperature": 0.0, "logprobs": False},
+    }
+
+
+def same_responses(measured: dict[str, dict]) -> float | None:
+    """Share of the greedy responses in which two engines agree token for token; None for one engine alone."""
+    if len(measured) < 2:
+        return None
+    pairs = list(zip(*(result.pop("greedy") for result in measured.values()), strict=True))
+    return round(sum(all(other == first for other in rest) for first, *rest in pairs) / len(pairs), 3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    setting.add_arguments(parser)
+    record.add_arguments(parser)
+    parser.add_argument("--engines", nargs="+", default=["transformers", "vllm"])
+    parser.add_argument("--vllm-python", default=sys.executable, help="the interpreter of vLLM's environment")
+    parser.add_argument("--prompts", type=int, help="training prompts (default: the recipe's)")
+    parser.add_argument("--samples", type=int, help="samples per training prompt (default: the recipe's)")
+    parser.add_argument("--max-tokens", type=int, default=200, help="cap of a training response")
+    parser.add_argument("--evaluation-prompts", type=int, help="default: the whole benchmark")
+    parser.add_argument("--evaluation-max-tokens", type=int, help="default: the benchmark's")
+    options = parser.parse_args()
+
+    config = setting.load_config(options.configfile)
+    name, checkpoint = setting.model_of(config, options.model)
+    tokenizer = load_tokenizer(checkpoint)
+    generation = checkpoint / "generation_config.json"
+    stops = stop_tokens(tokenizer, read_json(generation) if generation.exists() else {})
+    workloads = [requests(config, tokenizer, options) for requests in (training_requests, evaluation_requests)]
+    for workload in workloads:
+        workload["sampling"] |= {"top_p": 1.0, "top_k": 0, "stop_token_ids": stops}
+    block = engine_for(config, name)
+    settings = {key: value for key, value in block.items() if key != "name"}
+    measured = {}
+    for engine in options.engines:
+        job = {"engine": engine, "checkpoint": str(checkpoint), "settings": settings, "workloads": workloads}
+        python = options.vllm_python if engine == "vllm" else sys.executable
+        measured[engine] = measure_in_child("benchmarks.sampling_engine", job, python)
+    parameters = {
+        "model": name,
+        "engines_per_gpu": 1,
+        "same_greedy_responses": same_responses(measured),
+        "workloads": {w["name"]: describe(w) for w in workloads},
+        "engine": settings,
+    }
+    rows = [{"engine": engine, **result} for engine, result in measured.items()]
+    record.write_record(options, "sampling", parameters, rows)
+
+
+def describe(workload: dict) -> dict:
+    requests = workload["requests"]
+    return {"prompts": len(requests), "samples": requests[0][2], "max_tokens": workload["sampling"]["max_tokens"]}
+
+
+if __name__ == "__main__":
+    main()
