@@ -24,7 +24,7 @@ measure() { # NAME BENCHMARK [OPTION ...]
   local name=$1 benchmark=$2
   shift 2
   echo "== $name: $(date -u +%T)"
-  if ! timeout "$limit" "$python" -m "benchmarks.$benchmark" "${config[@]}" --output "$results/$benchmark-$name.json" --label "$name" "$@" \
+  if ! timeout --kill-after=20 "$limit" "$python" -m "benchmarks.$benchmark" "${config[@]}" --output "$results/$benchmark-$name.json" --label "$name" "$@" \
     > "$results/$benchmark-$name.log" 2>&1; then
     echo "$name failed:"
     tail -n 20 "$results/$benchmark-$name.log"

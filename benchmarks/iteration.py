@@ -15,28 +15,25 @@ import sys
 import tempfile
 
 import yaml
-from snakemake.utils import update_config
 
 from benchmarks import record, setting
 from benchmarks.child import measure_in_child
 from benchmarks.watch import Watched, run_watched
 from opsft.prompts import choose_problems, stop_tokens
 from opsft.tokenizer import load_tokenizer
+from opsft_flow.config import engine_for
 from opsft_flow.files import read_json
 from opsft_flow.places import iteration_folder, policy_manifest, problem_file
 from opsft_flow.points import Point
 
 SEED = 0
+WORK = (("generate", "sample"), ("verify", "grade"), ("sft", "train"))
+"""The node and the phase of what GRPOTrainer.train() does too."""
 
 
 def overlay_of(config: dict, point: Point, options: argparse.Namespace, results: str) -> dict:
-    """An overlay of one point with one iteration and one update."""
-    asked = {"prompts": options.prompts, "samples": options.samples}
-    recipe = {
-        "iterations": 1,
-        "rollouts": {key: value for key, value in asked.items() if value is not None},
-        "sft": {"updates": 1, "epochs": 1, "warmup_updates": 0},
-    }
+    """An overlay of one point with one iteration and one update, its micro-batches as large as those of GRPO."""
+    recipe = config["recipes"][point.recipe]
     block = {
         "models": [point.model],
         "recipes": [point.recipe],
@@ -44,11 +41,13 @@ def overlay_of(config: dict, point: Point, options: argparse.Namespace, results:
         "seeds": [point.seed],
         "benchmarks": config["sweep"][0]["benchmarks"],
     }
-    overlay = {"results": results, "recipes": {point.recipe: recipe}, "sweep": [block]}
+    sft = {"updates": 1, "epochs": 1, "warmup_updates": 0, "microbatch_tokens": recipe["sft"]["microbatch_tokens"]}
+    changed = {"iterations": 1, "rollouts": recipe["rollouts"], "sft": sft}
+    overlay = {"results": results, "recipes": {point.recipe: changed}, "sweep": [block]}
     return overlay if options.engine is None else {**overlay, "engine": {"name": options.engine}}
 
 
-def measure_ours(config: dict, point: Point, overlay: dict, options: argparse.Namespace, folder: pathlib.Path) -> dict:
+def measure_ours(problems: str, point: Point, overlay: dict, options: argparse.Namespace, folder: pathlib.Path) -> dict:
     """Run the iteration through the workflow; where its time went is read from the sidecars of its nodes.
 
     Raises ValueError where nothing was kept, for then nothing was trained.
@@ -61,7 +60,6 @@ def measure_ours(config: dict, point: Point, overlay: dict, options: argparse.Na
         overlays = [*options.configfile, str(folder / "overlay.yaml")]
         return run_watched([*command, "--configfile", *overlays], folder / "log")
 
-    problems = config["recipes"][point.recipe]["problems"]
     snakemake(policy_manifest(point.model, None, 0), problem_file(problems))
     watched = snakemake(policy_manifest(point.model, point, 1))
     iteration = results / iteration_folder(point, 1)
@@ -69,20 +67,24 @@ def measure_ours(config: dict, point: Point, overlay: dict, options: argparse.Na
     if manifest["copied"]:
         raise ValueError("nothing survived the filter, so nothing was trained: raise --prompts or --budget")
     sidecars = [*sorted((iteration / "train").glob("*.run.json")), iteration / "policy.run.json"]
+    selection = read_json(iteration / "train" / "filter.json")
     runs = {run["settings"]["node"]: run["run"] for run in map(read_json, sidecars)}
     return {
         **vars(watched),
         "nodes": {node: {"seconds": run["seconds"], **run["phases"]} for node, run in runs.items()},
-        "work_s": round(runs["generate"]["phases"]["sample"] + runs["sft"]["phases"]["train"], 2),
+        "work_s": round(sum(runs[node]["phases"][phase] for node, phase in WORK), 2),
         "tokens_sampled": runs["generate"]["tokens"],
         "tokens_trained": manifest["metrics"]["tokens_trained"],
-        "kept": read_json(iteration / "train" / "filter.json"),
+        "reward": round(selection["kept"] / selection["rollouts"], 4),
         "versions": record.versions(),
     }
 
 
 def grpo_job(config: dict, point: Point, checkpoint: pathlib.Path) -> dict:
-    """What GRPOTrainer needs for the same iteration: the same prompts in a row, samples, cap, stop tokens and micro-batch."""
+    """What GRPOTrainer needs for the same iteration: the same prompts in a row, samples, cap and stop tokens.
+
+    Its micro-batch is as many of the longest sequences as fit in `sft.microbatch_tokens`, and divides the rollouts evenly.
+    """
     recipe = config["recipes"][point.recipe]
     tokenizer = load_tokenizer(checkpoint)
     by_id = {p.problem_id: p for p in setting.read_prompts(config, recipe["problems"], tokenizer)}
@@ -91,13 +93,15 @@ def grpo_job(config: dict, point: Point, checkpoint: pathlib.Path) -> dict:
     rollouts = len(chosen) * recipe["rollouts"]["samples"]
     longest = max(len(prompt.ids) for prompt in chosen) + point.budget
     fitting = max(1, recipe["sft"]["microbatch_tokens"] // longest)
+    microbatch = max(n for n in range(1, fitting + 1) if rollouts % n == 0)
     return {
         "checkpoint": str(checkpoint),
         "prompts": [{"prompt": p.messages, "gold": p.answer, "opens_thinking": p.opens_thinking} for p in chosen],
         "samples": recipe["rollouts"]["samples"],
         "max_tokens": point.budget,
         "stop_token_ids": stop_tokens(tokenizer, read_json(generation) if generation.exists() else {}),
-        "microbatch": max(n for n in range(1, fitting + 1) if rollouts % n == 0),
+        "microbatch": microbatch,
+        "microbatch_tokens": microbatch * longest,
         "lr": recipe["sft"]["lr"],
         "verifier": config["problems"][recipe["problems"]]["verifier"],
         "verify": {"workers": config["resources"]["verify"]["threads"], **config["verify"]},
@@ -120,28 +124,39 @@ def main() -> None:
     config = setting.load_config(options.configfile)
     name, checkpoint = setting.model_of(config, options.model)
     point = Point(name, config["sweep"][0]["recipes"][0], options.budget, SEED)
+    recipe = config["recipes"][point.recipe]
+    asked = {"prompts": options.prompts, "samples": options.samples}
+    recipe["rollouts"] |= {key: value for key, value in asked.items() if value is not None}
+    job = grpo_job(config, point, checkpoint)
+    recipe["sft"]["microbatch_tokens"] = job["microbatch_tokens"]
     with tempfile.TemporaryDirectory() as folder:
         overlay = overlay_of(config, point, options, f"{folder}/results")
-        update_config(config, overlay)
-        ours = measure_ours(config, point, overlay, options, pathlib.Path(folder))
-    rows = [{"method": "on-policy SFT", "sampled_by": config["engine"]["name"], **ours}]
-    job = grpo_job(config, point, checkpoint)
-    for use_vllm in [False, True] if options.trl_vllm else [False]:
-        for beta in options.betas:
-            variant = {"beta": beta, "use_vllm": use_vllm}
-            measured = measure_in_child("benchmarks.grpo_trl", {**job, **variant}, options.trl_python)
-            sampled_by = "TRL with vLLM" if use_vllm else "TRL with transformers"
-            rows.append(
-                {"method": f"GRPO, beta {beta}", "sampled_by": sampled_by, **measured.pop("process"), **measured}
-            )
+        ours = measure_ours(recipe["problems"], point, overlay, options, pathlib.Path(folder))
     parameters = {
         "model": name,
-        **config["recipes"][point.recipe]["rollouts"],
+        **recipe["rollouts"],
         "budget": options.budget,
-        "microbatch_tokens": config["recipes"][point.recipe]["sft"]["microbatch_tokens"],
+        "microbatch_tokens": job["microbatch_tokens"],
         "grpo_microbatch": job["microbatch"],
     }
+    engine = options.engine or engine_for(config, name)["name"]
+    rows = [{"method": "on-policy SFT", "sampled_by": engine, **ours}]
     record.write_record(options, "iteration", parameters, rows)
+    # Written again after each: where the next fails, what was measured stays.
+    for use_vllm in [False, True] if options.trl_vllm else [False]:
+        for beta in options.betas:
+            measured = measure_in_child(
+                "benchmarks.grpo_trl", {**job, "beta": beta, "use_vllm": use_vllm}, options.trl_python
+            )
+            rows.append(as_row(measured, beta, use_vllm))
+            record.write_record(options, "iteration", parameters, rows)
+
+
+def as_row(measured: dict, beta: float, use_vllm: bool) -> dict:
+    """A measurement of GRPO with the keys of ours."""
+    whole_process = measured.pop("process")
+    sampled_by = "TRL with vLLM" if use_vllm else "TRL with transformers"
+    return {"method": f"GRPO, beta {beta}", "sampled_by": sampled_by, **whole_process, **measured}
 
 
 if __name__ == "__main__":

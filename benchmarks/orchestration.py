@@ -4,15 +4,19 @@
 
 The embedded default sweep, whole or shrunk (`--configfile tests/shrunk.yaml`), is run from nothing on `--cores` cores.
 
-- *work* of a node: its phases named in WORK, from its sidecar. Starting, importing, loading, and what is in no phase is not work.
+- *work* of a node: its phases named in WORK, from its sidecar. Starting, importing, loading, and what is in no phase is not work,
+  so a node that names no phases counts as none.
 - *beyond work* of a node: from the start to the end of its job as Snakemake's benchmark file times it, less its work. Nodes without
   such a file are timed by their sidecar.
 - *between*: core-seconds in which no job ran, a node: (cores x wall-clock of the whole command - sum of all jobs) / nodes. Snakemake's
-  own start and scheduling, and cores for which no job was ready.
+  own start, its check before the first sample, scheduling, and cores for which no job was ready.
+
+Wall-clock suffers from other work on the machine; `cpu_s`, the processor time of the command with all it started, hardly does.
 """
 
 import argparse
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -30,8 +34,8 @@ NODES_AN_ITERATION = 7
 """generate, verify, filter and sft; generate, verify and evaluate of a benchmark."""
 
 
-def snakemake(folder: pathlib.Path, overlays: list[str], own: dict, *arguments: str) -> float:
-    """Run Snakemake with a results folder of its own and `own` over the other overlays; returns its wall-clock.
+def snakemake(folder: pathlib.Path, overlays: list[str], own: dict, *arguments: str) -> dict:
+    """Run Snakemake with a results folder of its own and `own` over the other overlays; returns its wall-clock and processor time.
 
     Nothing watches its memory meanwhile: on two cores that would show.
     """
@@ -39,18 +43,24 @@ def snakemake(folder: pathlib.Path, overlays: list[str], own: dict, *arguments: 
     overlay.write_text(yaml.safe_dump({"results": str(folder / "results"), **own}))
     command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", *overlays, str(overlay)]
     log = folder / "log"
-    started = time.monotonic()
+    started, used = time.monotonic(), children_cpu_s()
     with open(log, "wb") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT)
-    seconds = time.monotonic() - started
+    wall = time.monotonic() - started
     check_status(done.returncode, command, log)
-    return round(seconds, 2)
+    return {"wall_s": round(wall, 2), "cpu_s": round(children_cpu_s() - used, 2)}
+
+
+def children_cpu_s() -> float:
+    """Processor time of all processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def read_nodes(results: pathlib.Path) -> list[dict]:
-    """Kind, seconds and work of every node that has run."""
+    """Kind, seconds and work of every node that has run. The check before the first sample is none."""
     nodes = []
-    for file in sorted(results.rglob("*.run.json")):
+    for file in sorted({*results.rglob("*.run.json")} - {*results.glob("problems/checked/*")}):
         sidecar = read_json(file)
         node, run = sidecar["settings"]["node"], sidecar["run"]
         work = sum(seconds for phase, seconds in run["phases"].items() if phase in WORK)
@@ -72,14 +82,14 @@ def measure_sweep(overlays: list[str], cores: int) -> list[dict]:
     """A row for every kind of node, and one for the sweep."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        wall = snakemake(folder, overlays, {}, "--cores", str(cores))
+        times = snakemake(folder, overlays, {}, "--cores", str(cores))
         nodes = read_nodes(folder / "results")
     rows = [
         summarise(kind, [node for node in nodes if node["kind"] == kind])
         for kind in dict.fromkeys(node["kind"] for node in nodes)
     ]
-    idle = cores * wall - sum(node["seconds"] for node in nodes)
-    whole = {**summarise("all nodes", nodes), "wall_s": wall, "between_s": round(idle / len(nodes), 3)}
+    idle = cores * times["wall_s"] - sum(node["seconds"] for node in nodes)
+    whole = {**summarise("all nodes", nodes), **times, "between_s": round(idle / len(nodes), 3)}
     return [*rows, whole]
 
 
@@ -103,9 +113,9 @@ def measure_dry_run(overlays: list[str], jobs: int, iterations: int) -> dict:
     own = {"recipes": {name: {"iterations": iterations} for name in block["recipes"]}, "sweep": [block]}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        seconds = snakemake(folder, overlays, own, "--dry-run", "--quiet", "rules")
+        times = snakemake(folder, overlays, own, "--dry-run", "--quiet", "rules")
         counted = [line.split() for line in (folder / "log").read_text().splitlines() if line.startswith("total ")]
-    return {"kind": "dry run", "points": seeds, "iterations": iterations, "jobs": int(counted[0][1]), "wall_s": seconds}
+    return {"kind": "dry run", "points": seeds, "iterations": iterations, "jobs": int(counted[0][1]), **times}
 
 
 def main() -> None:

@@ -45,12 +45,12 @@ def evaluation_requests(config: dict, tokenizer, options: argparse.Namespace) ->
     }
 
 
-def same_responses(measured: dict[str, dict]) -> float | None:
-    """Share of the greedy responses in which two engines agree token for token; None for one engine alone."""
-    if len(measured) < 2:
+def same_responses(greedy: list[list]) -> float | None:
+    """Share of the greedy responses in which the last engine agrees with the first token for token; None for the first."""
+    if len(greedy) == 1:
         return None
-    pairs = list(zip(*(result.pop("greedy") for result in measured.values()), strict=True))
-    return round(sum(all(other == first for other in rest) for first, *rest in pairs) / len(pairs), 3)
+    pairs = list(zip(greedy[0], greedy[-1], strict=True))
+    return round(sum(one == other for one, other in pairs) / len(pairs), 3)
 
 
 def main() -> None:
@@ -76,25 +76,26 @@ def main() -> None:
         workload["sampling"] |= {"top_p": 1.0, "top_k": 0, "stop_token_ids": stops}
     block = engine_for(config, name)
     settings = {key: value for key, value in block.items() if key != "name"}
-    measured = {}
-    for engine in options.engines:
-        job = {"engine": engine, "checkpoint": str(checkpoint), "settings": settings, "workloads": workloads}
-        python = options.vllm_python if engine == "vllm" else sys.executable
-        measured[engine] = measure_in_child("benchmarks.sampling_engine", job, python)
     parameters = {
         "model": name,
         "engines_per_gpu": 1,
-        "same_greedy_responses": same_responses(measured),
-        "workloads": {w["name"]: describe(w) for w in workloads},
-        "engine": settings,
+        **{f"{workload['name']} requests": describe(workload) for workload in workloads},
+        "engine settings": settings,
     }
-    rows = [{"engine": engine, **result} for engine, result in measured.items()]
-    record.write_record(options, "sampling", parameters, rows)
+    rows, greedy = [], []
+    for engine in options.engines:
+        job = {"engine": engine, "checkpoint": str(checkpoint), "settings": settings, "workloads": workloads}
+        python = options.vllm_python if engine == "vllm" else sys.executable
+        measured = measure_in_child("benchmarks.sampling_engine", job, python)
+        greedy.append(measured.pop("greedy"))
+        rows.append({"engine": engine, **measured, "same_greedy_responses": same_responses(greedy)})
+        # Written again after each: where the next fails, what was measured stays.
+        record.write_record(options, "sampling", parameters, rows)
 
 
-def describe(workload: dict) -> dict:
-    requests = workload["requests"]
-    return {"prompts": len(requests), "samples": requests[0][2], "max_tokens": workload["sampling"]["max_tokens"]}
+def describe(workload: dict) -> str:
+    requests, cap = workload["requests"], workload["sampling"]["max_tokens"]
+    return f"{len(requests)} prompts x {requests[0][2]} samples, {cap} tokens at most"
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python -m benchmarks.sft --trl-python .venv-trl/bin/python --output benchmarks/results/sft-gpu.json
 
 Both get the same examples in the same updates, the loss on the responses alone as a mean over the tokens of the update, AdamW, fp32
-weights, and bf16 arithmetic on a GPU. Ours cuts an update into micro-batches of at most `--microbatch-tokens` tokens, padding included; TRL
-into a fixed number of examples, so many that the longest would fit the same. Each runs in a process of its own. Speed is that
-of the updates after the first. The benchmark fails where the losses of update 1 differ: it would compare two different things.
+weights, and bf16 arithmetic on a GPU. TRL cuts an update into micro-batches of a fixed number of examples: as many as make at most
+`--microbatch-tokens` tokens if all were the longest. Ours are bounded by the tokens of that largest micro-batch, padding included. Each runs in a process
+of its own. Speed is that of the updates after the first. The benchmark fails where the losses of update 1 differ: it would compare two different things.
 """
 
 import argparse
@@ -56,11 +56,9 @@ def total_length(example: dict) -> int:
     return len(example["prompt_ids"]) + len(example["response_ids"])
 
 
-def trl_microbatch(updates: list[list[dict]], tokens: int) -> int:
-    """Examples in a micro-batch of TRL: as many as fit in `tokens` if all were the longest, and divide an update evenly."""
-    longest = max(total_length(example) for update in updates for example in update)
-    size = len(updates[0])
-    return max(n for n in range(1, size + 1) if size % n == 0 and (n == 1 or n * longest <= tokens))
+def trl_microbatch(examples: int, longest: int, tokens: int) -> int:
+    """Examples in a micro-batch of TRL: as many of the longest as fit in `tokens`, and one at least; they divide an update evenly."""
+    return max(n for n in range(1, examples + 1) if examples % n == 0 and (n == 1 or n * longest <= tokens))
 
 
 def main() -> None:
@@ -80,11 +78,13 @@ def main() -> None:
     config = setting.load_config(options.configfile)
     name, checkpoint = setting.model_of(config, options.model)
     updates = make_updates(config, load_tokenizer(checkpoint), options)
+    longest = max(total_length(example) for update in updates for example in update)
+    microbatch = trl_microbatch(options.examples, longest, options.microbatch_tokens)
     schema = load_schema()
     given = {
         "normaliser": "token-mean",
         "warmup_updates": 0,
-        "microbatch_tokens": options.microbatch_tokens,
+        "microbatch_tokens": microbatch * longest,
         "gradient_checkpointing": options.gradient_checkpointing,
         "checkpoint_every": options.updates,
     }
@@ -92,19 +92,15 @@ def main() -> None:
         "checkpoint": str(checkpoint),
         "updates": updates,
         "settings": fill_defaults(given, schema["$defs"]["sft"], schema),
-        "trl_microbatch": trl_microbatch(updates, options.microbatch_tokens),
+        "trl_microbatch": microbatch,
     }
     first = measure_in_child("benchmarks.sft_opsft", {**job, "updates": updates[:1]})
     ours = measure_in_child("benchmarks.sft_opsft", job)
     theirs = measure_in_child("benchmarks.sft_trl", job, options.trl_python)
     ours["first_loss"] = first["mean_loss"]
     check_losses(ours, theirs)
-    sizes = ("updates", "examples", "max_tokens", "microbatch_tokens", "gradient_checkpointing")
-    parameters = {
-        "model": name,
-        "trl_microbatch": job["trl_microbatch"],
-        **{key: getattr(options, key) for key in sizes},
-    }
+    sizes = {key: getattr(options, key) for key in ("updates", "examples", "max_tokens", "gradient_checkpointing")}
+    parameters = {"model": name, "microbatch_tokens": microbatch * longest, "trl_microbatch": microbatch, **sizes}
     record.write_record(
         options, "sft", parameters, [{"trainer": "opsft", **ours}, {"trainer": "TRL SFTTrainer", **theirs}]
     )

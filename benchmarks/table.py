@@ -7,7 +7,6 @@ python -m benchmarks.table --check    # fails where they are not those of the re
 import argparse
 import re
 import sys
-from collections.abc import Callable
 
 from benchmarks.setting import ROOT
 from opsft_flow.files import read_json
@@ -39,7 +38,7 @@ COLUMNS = {
         "start, s": "start_s",
         "first request, s": "first_request_s",
         "peak memory, MiB": "process.peak_memory_mb",
-        "same greedy responses": "parameters.same_greedy_responses",
+        "same greedy responses": "same_greedy_responses",
     },
     "sft": {
         "model": "parameters.model",
@@ -56,10 +55,11 @@ COLUMNS = {
         "method": "method",
         "sampled by": "sampled_by",
         "wall-clock, s": "seconds",
-        "of it sampling and update, s": "work_s",
+        "of it work, s": "work_s",
         "peak memory, MiB": "peak_memory_mb",
         "tokens sampled": "tokens_sampled",
         "tokens trained": "tokens_trained",
+        "share rewarded": "reward",
     },
     "orchestration": {
         "kind of node": "kind",
@@ -70,6 +70,7 @@ COLUMNS = {
         "between, core-seconds a node": "between_s",
         "jobs planned": "jobs",
         "wall-clock, s": "wall_s",
+        "processor time, s": "cpu_s",
     },
 }
 """Headings, and where their values lie: in a measurement, or under `parameters` of its record."""
@@ -93,14 +94,14 @@ def render_runs(records: list[dict]) -> str:
 
 
 def describe(record: dict) -> str:
-    machine = record["hardware"]
+    machine, parameters = record["hardware"], record["parameters"]
     where = machine["gpu"] or "no GPU"
-    load = record["load_before"]
-    found = [record["parameters"].get("versions"), *(row.get("versions") for row in record["measurements"])]
+    sizes = [f"{name} {value}" for name, value in parameters.items() if not isinstance(value, dict | list | None)]
+    found = [parameters.get("versions"), *(row.get("versions") for row in record["measurements"])]
     versions = sorted({f"{name} {version}" for group in found if group for name, version in group.items()})
     return (
-        f"{where}, {machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB; load before the start {load}; "
-        f"{record['date']}; {', '.join(versions)}; `{record['command']}`"
+        f"{where}, {machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB; load before the start "
+        f"{record['load_before']}; {record['date']}; {', '.join(sizes)}; {', '.join(versions)}; `{record['command']}`"
     )
 
 
@@ -116,11 +117,10 @@ def render(page: str) -> str:
 def replace_between(page: str, start: str, end: str, body: str) -> str:
     """Raises ValueError where the markers do not both stand there once."""
     pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
-    as_it_stands: Callable[[re.Match], str] = lambda _: f"{start}\n{body}\n{end}"  # noqa: E731
-    page, count = pattern.subn(as_it_stands, page)
-    if count != 1:
-        raise ValueError(f"{PAGE}: {start} … {end} found {count} times; it must stand there once")
-    return page
+    pieces = pattern.split(page)
+    if len(pieces) != 2:
+        raise ValueError(f"{PAGE}: {start} … {end} found {len(pieces) - 1} times; it must stand there once")
+    return f"{start}\n{body}\n{end}".join(pieces)
 
 
 def main() -> None:
