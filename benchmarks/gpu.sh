@@ -10,26 +10,34 @@
 set -uo pipefail
 results=$(realpath -m "${1:?a folder for the results}") model=$(realpath "${2:?the folder of the model}") data=$(realpath "${3:?the folder of the data}")
 python=${PYTHON:-python3} limit=${LIMIT:-540} failed=0
-mkdir -p "$results"
+export TMPDIR=$results/tmp
+mkdir -p "$TMPDIR"
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1
 export VLLM_USE_FLASHINFER_SAMPLER=${VLLM_USE_FLASHINFER_SAMPLER:-0}
 
+# vLLM takes the share of the memory that it is given. 0.3 is what TRL gives it: else the peaks could not be compared.
 cat > "$results/overlay.yaml" <<YAML
+engine: {gpu_memory_utilization: 0.3}
 models: {qwen2.5-coder-0.5b: {source: "$model"}}
 problems: {gsm8k-train: {source: "$data"}, gsm8k-test: {source: "$data"}}
 YAML
 config=(--configfile experiments/gsm8k-0.5b.yaml ${OVERLAY:-} experiments/local.yaml "$results/overlay.yaml")
 
 measure() { # NAME BENCHMARK [OPTION ...]
-  local name=$1 benchmark=$2
+  local name=$1 benchmark=$2 status
+  local output=$results/$benchmark-$name.json log=$results/$benchmark-$name.log
   shift 2
-  echo "== $name: $(date -u +%T)"
-  if ! timeout --kill-after=20 "$limit" "$python" -m "benchmarks.$benchmark" "${config[@]}" --output "$results/$benchmark-$name.json" --label "$name" "$@" \
-    > "$results/$benchmark-$name.log" 2>&1; then
-    echo "$name failed:"
-    tail -n 20 "$results/$benchmark-$name.log"
+  echo "== $benchmark $name: $(date -u +%T)"
+  timeout --kill-after=20 "$limit" "$python" -m "benchmarks.$benchmark" "${config[@]}" --output "$output" --label "$name" "$@" > "$log" 2>&1
+  status=$?
+  if [ $status -ne 0 ]; then
+    # What a contender printed before it was killed lies in its temporary folder.
+    find "$TMPDIR" -name log -exec cat {} + >> "$log"
+    echo "ended with status $status (124: out of time):"
+    tail -n 20 "$log"
     failed=1
   fi
+  rm -rf "${TMPDIR:?}"/*
 }
 
 measure gpu-engines sampling --engines transformers vllm

@@ -78,11 +78,15 @@ def measure(job: dict) -> dict:
         loaded = time.monotonic()
         trainer.train()
         ended = time.monotonic()
+    rollouts = len(job["prompts"]) * job["samples"]
     logged = next(entry for entry in trainer.state.log_history if "reward" in entry)
+    tokens = round(logged["completions/mean_length"] * rollouts)
     return {
         "load_s": round(loaded - started, 2),
         "work_s": round(ended - loaded, 2),
         "reward": round(logged["reward"], 4),
-        "tokens_sampled": round(logged["completions/mean_length"] * len(job["prompts"]) * job["samples"]),
+        "tokens_sampled": tokens,
+        # Right or wrong, every rollout passes the model.
+        "tokens_trained": tokens,
         "versions": versions(),
     }

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import platform
+import shlex
 import subprocess
 import sys
 
@@ -31,7 +32,7 @@ def write_record(options: argparse.Namespace, benchmark: str, parameters: dict, 
         "benchmark": benchmark,
         "label": options.label,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": " ".join(["python -m", f"benchmarks.{benchmark}", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", f"benchmarks.{benchmark}", *sys.argv[1:]]),
         "hardware": hardware(),
         "load_before": options.load_before,
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},

@@ -21,7 +21,7 @@ from opsft_flow.config import fill_defaults, load_schema
 SEED = 0
 SHORTEST_RESPONSE = 60
 TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
-"""By how much the losses of update 1, in nats, may differ. TRL rounds its own to four decimals."""
+"""By how much the losses of update 1, in nats a token, may differ; both are rounded to four decimals."""
 
 
 def make_updates(config: dict, tokenizer, options: argparse.Namespace) -> list[list[dict]]:

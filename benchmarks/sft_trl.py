@@ -73,6 +73,5 @@ def measure(job: dict) -> dict:
         )
         trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    mean = round(sum(losses) / len(losses), 4)
-    measured = clock.measured(job["updates"])
-    return {"first_loss": losses[0], "mean_loss": mean, **measured, "versions": versions()}
+    first, mean = round(losses[0], 4), round(sum(losses) / len(losses), 4)
+    return {"first_loss": first, "mean_loss": mean, **clock.measured(job["updates"]), "versions": versions()}
