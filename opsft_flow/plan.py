@@ -111,18 +111,20 @@ class Plan:
         A place that has been sampled with the same settings, or begun to be, keeps its number: another one is no
         reason to sample again, but would be taken for one, since Snakemake compares the names of a job's inputs.
         """
-        settings = self.generate_settings(place)
         folder = pathlib.Path(self.path(place))
-        for sidecar in [*folder.glob("rollouts.run.json"), *sorted(folder.glob("shards/*.run.json"))]:
-            made = read_json(sidecar)
-            if canonical(made["settings"]) == settings:
-                return made["run"]["shards"]
+        if folder.exists():
+            settings = self.generate_settings(place)
+            for sidecar in [*folder.glob("rollouts.run.json"), *sorted(folder.glob("shards/*.run.json"))]:
+                made = read_json(sidecar)
+                if canonical(made["settings"]) == settings:
+                    return made["run"]["shards"]
         return self.config["resources"]["generate"]["shards"]
 
     def shard_files(self, place: str) -> list[str]:
-        """The rollouts of a place's shards; none where one job samples them all."""
+        """The rollouts of a place's shards, each with its sidecar; none where one job samples them all."""
         shards = self.shards_of(place)
-        return [self.path(shard_file(place, i, shards)) for i in range(1, shards + 1)] if shards > 1 else []
+        files = [shard_file(place, i, shards) for i in range(1, shards + 1)] if shards > 1 else []
+        return [self.path(name) for file in files for name in (file, file.replace(".parquet", ".run.json"))]
 
     def parent_policy(self, point: str, iteration: int) -> str:
         parsed = Point.from_path(point)

@@ -346,7 +346,9 @@ def test_a_place_is_cut_into_as_many_shards_as_the_configuration_says(tmp_path):
     assert (Plan(config).shards_of(place), Plan(config).shard_files(place)) == (1, [])
     plan = Plan(change(config, "resources.generate.shards", 2))
     assert plan.shards_of(place) == 2
-    assert plan.shard_files(place) == [f"{tmp_path}/{place}/shards/{i}-of-2.parquet" for i in (1, 2)]
+    assert plan.shard_files(place) == [
+        f"{tmp_path}/{place}/shards/{i}-of-2.{kind}" for i in (1, 2) for kind in ("parquet", "run.json")
+    ]
 
 
 @pytest.mark.parametrize("file", ["rollouts", "shards/1-of-3"])

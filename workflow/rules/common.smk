@@ -58,29 +58,45 @@ def python_module(module):
     return f"{shlex.quote(PYTHON)} -P -m {module}"
 
 
-def command_of(node):
-    """How the script of a node is started, as a param: a function that takes resources is not tracked."""
-    script = shlex.quote(str(SCRIPTS / f"{node}.py"))
-    return lambda wildcards, resources: f"{python_module('opsft_flow.machine.launch')} {script}"
+def command_of(node, **options):
+    """How the script of a node is started, as a param: a function that takes resources is not tracked.
+
+    `options` are those that decide how it runs and not what it computes, as values or as functions of the wildcards.
+    """
+    start = f"{python_module('opsft_flow.machine.launch')} {shlex.quote(str(SCRIPTS / f'{node}.py'))}"
+    return started_by(start, options)
 
 
-def train_command(node):
-    """Like `command_of`, by a process for each GPU where there are several; how many changes no result beyond rounding."""
+def train_command(node, **options):
+    """Like `command_of`, by a process for each GPU where there are several."""
     script, gpus = shlex.quote(str(SCRIPTS / f"{node}.py")), resources_of(node, "gpu")
+    if gpus < 2:
+        return command_of(node, **options)
     # The dashes keep torchrun from taking an option of the script for one of its own.
     torchrun = f"{python_module('torch.distributed.run')} --standalone --nproc-per-node {gpus} --"
-    together = f"{python_module('opsft_flow.machine.with_gpus')} {gpus} {torchrun} {script}"
-    return (lambda wildcards, resources: together) if gpus > 1 else command_of(node)
+    return started_by(f"{python_module('opsft_flow.machine.with_gpus')} {gpus} {torchrun} {script}", options)
 
 
-def gpus_of(node):
-    """The GPUs that a node asks for, as a param that is not tracked: a job's own resource is capped by the limit of the run."""
-    return lambda wildcards, resources: resources_of(node, "gpu")
+def started_by(start, options):
+    """A function of the wildcards that adds options to a command."""
+
+    def command(wildcards, resources):
+        values = {name: value(wildcards) if callable(value) else value for name, value in options.items()}
+        return " ".join([start, *(f"--{name} {shlex.quote(str(value))}" for name, value in values.items())])
+
+    return command
 
 
 def resources_of(node, key):
     """A resource of a kind of node, as the configuration gives it."""
     return PLAN.config["resources"][node][key]
+
+
+def gpus_to_generate():
+    """The GPUs of a job that samples a place; none where it puts together what shards have sampled."""
+    gpus = resources_of("generate", "gpu")
+    # A function of the job costs time for each of thousands.
+    return gpus if resources_of("generate", "shards") == 1 else lambda wildcards, input: 0 if input.shards else gpus
 
 
 def count_gpus():
@@ -113,7 +129,7 @@ def look_before_sampling():
             raise WorkflowError(f"nothing was sampled: {done.stderr.strip()}")
 
 
-def base_folder(wildcards, resources):
+def base_folder(wildcards):
     """The folder of the base model's evaluation that a benchmark is compared with, or `none` for the base itself."""
     place = PLAN.base_place(wildcards.place)
     return PLAN.path(place) if place else "none"

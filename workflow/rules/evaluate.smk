@@ -18,12 +18,11 @@ rule evaluate:
         mem_mb=resources_of("evaluate", "mem_mb"),
         runtime=resources_of("evaluate", "runtime"),
     params:
-        command=command_of("evaluate"),
+        command=command_of("evaluate", base=base_folder),
         settings=lambda wildcards: PLAN.evaluate_settings(wildcards.place),
-        base=base_folder,
     message:
         "evaluate {wildcards.place}"
     shell:
         "{params.command} --settings {params.settings:q} --threads {threads}"
-        " --rollouts {input.rollouts:q} --verdicts {input.verdicts:q} --base {params.base:q}"
+        " --rollouts {input.rollouts:q} --verdicts {input.verdicts:q}"
         " --metrics {output.metrics:q} --run {output.run:q} > {log:q} 2>&1"

@@ -18,16 +18,13 @@ rule generate_shard:
         mem_mb=resources_of("generate", "mem_mb"),
         runtime=resources_of("generate", "runtime"),
     params:
-        command=command_of("generate"),
-        gpus=gpus_of("generate"),
+        command=command_of("generate", gpus=resources_of("generate", "gpu"), serving=PLAN.serving()),
         settings=lambda wildcards: PLAN.generate_settings(wildcards.place),
-        # A function that takes resources is not tracked: this decides how fast it is sampled, not what.
-        serving=lambda wildcards, resources: PLAN.serving(),
     message:
         "sample {wildcards.place}, shard {wildcards.shard} of {wildcards.shards}"
     shell:
-        "{params.command} --settings {params.settings:q} --serving {params.serving:q}"
-        " --threads {threads} --gpus {params.gpus} --policy {input.policy:q} --problems {input.problems:q}"
+        "{params.command} --settings {params.settings:q}"
+        " --threads {threads} --policy {input.policy:q} --problems {input.problems:q}"
         " --shard {wildcards.shard} --shards {wildcards.shards}"
         " --rollouts {output.rollouts:q} --run {output.run:q} > {log:q} 2>&1"
 
@@ -38,9 +35,6 @@ rule generate:
         problems=lambda wildcards: PLAN.problems_of(wildcards.place),
         # None where this job samples; else it only puts together what the shards have sampled.
         shards=lambda wildcards: PLAN.shard_files(wildcards.place),
-        shard_runs=lambda wildcards: [
-            file.replace(".parquet", ".run.json") for file in PLAN.shard_files(wildcards.place)
-        ],
     output:
         rollouts=f"{RESULTS}/{{place}}/rollouts.parquet",
         run=f"{RESULTS}/{{place}}/rollouts.run.json",
@@ -50,20 +44,18 @@ rule generate:
         ENGINE_ENV
     threads: resources_of("generate", "threads")
     resources:
-        gpu=lambda wildcards, input: 0 if input.shards else resources_of("generate", "gpu"),
+        gpu=gpus_to_generate(),
         mem_mb=resources_of("generate", "mem_mb"),
         runtime=resources_of("generate", "runtime"),
     params:
-        command=command_of("generate"),
-        gpus=gpus_of("generate"),
+        command=command_of("generate", gpus=resources_of("generate", "gpu"), serving=PLAN.serving()),
         settings=lambda wildcards: PLAN.generate_settings(wildcards.place),
-        # Functions that take inputs or resources are not tracked: these decide how it is sampled, not what.
-        serving=lambda wildcards, resources: PLAN.serving(),
-        shards=lambda wildcards, input: len(input.shards) or 1,
+        # A function that takes inputs is not tracked.
+        shards=lambda wildcards, input: len(input.shards) // 2 or 1,
     message:
         "sample {wildcards.place}"
     shell:
-        "{params.command} --settings {params.settings:q} --serving {params.serving:q}"
-        " --threads {threads} --gpus {params.gpus} --policy {input.policy:q} --problems {input.problems:q}"
+        "{params.command} --settings {params.settings:q}"
+        " --threads {threads} --policy {input.policy:q} --problems {input.problems:q}"
         " --shard all --shards {params.shards}"
         " --rollouts {output.rollouts:q} --run {output.run:q} > {log:q} 2>&1"

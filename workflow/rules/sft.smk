@@ -21,14 +21,15 @@ rule sft:
         mem_mb=resources_of("sft", "mem_mb"),
         runtime=resources_of("sft", "runtime"),
     params:
-        command=train_command("sft"),
-        gpus=gpus_of("sft"),
+        command=train_command(
+            "sft",
+            gpus=resources_of("sft", "gpu"),
+            limits=lambda wildcards: PLAN.sft_limits(wildcards.point),
+        ),
         settings=lambda wildcards: PLAN.sft_settings(wildcards.point, int(wildcards.iteration)),
-        # A function that takes resources is not tracked: these decide when to save or give up, not what is computed.
-        limits=lambda wildcards, resources: PLAN.sft_limits(wildcards.point),
     message:
         "train {wildcards.point} iteration {wildcards.iteration}"
     shell:
-        "{params.command} --settings {params.settings:q} --limits {params.limits:q} --threads {threads}"
-        " --gpus {params.gpus} --parent {input.parent:q} --rollouts {input.rollouts:q} --selected {input.selected:q}"
+        "{params.command} --settings {params.settings:q} --threads {threads}"
+        " --parent {input.parent:q} --rollouts {input.rollouts:q} --selected {input.selected:q}"
         " --policy {output.policy:q} --run {output.run:q} > {log:q} 2>&1"
