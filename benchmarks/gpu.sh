@@ -15,20 +15,25 @@ mkdir -p "$TMPDIR"
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1
 export VLLM_USE_FLASHINFER_SAMPLER=${VLLM_USE_FLASHINFER_SAMPLER:-0}
 
-# vLLM takes the share of the memory that it is given. 0.3 is what TRL gives it: else the peaks could not be compared.
 cat > "$results/overlay.yaml" <<YAML
-engine: {gpu_memory_utilization: 0.3}
 models: {qwen2.5-coder-0.5b: {source: "$model"}}
 problems: {gsm8k-train: {source: "$data"}, gsm8k-test: {source: "$data"}}
 YAML
+# vLLM takes the share of the memory that it is given. 0.3 is what TRL gives it: else the peaks of an iteration could not be compared.
+cat > "$results/iteration.yaml" <<YAML
+engine: {gpu_memory_utilization: 0.3}
+resources: {generate: {engines_per_gpu: 1}}
+YAML
 config=(--configfile experiments/gsm8k-0.5b.yaml ${OVERLAY:-} experiments/local.yaml "$results/overlay.yaml")
+
+declare -A own=([iteration]=$results/iteration.yaml)
 
 measure() { # NAME BENCHMARK [OPTION ...]
   local name=$1 benchmark=$2 status
   local output=$results/$benchmark-$name.json log=$results/$benchmark-$name.log
   shift 2
   echo "== $benchmark $name: $(date -u +%T)"
-  timeout --kill-after=20 "$limit" "$python" -m "benchmarks.$benchmark" "${config[@]}" --output "$output" --label "$name" "$@" > "$log" 2>&1
+  timeout --kill-after=20 "$limit" "$python" -m "benchmarks.$benchmark" "${config[@]}" ${own[$benchmark]:-} --output "$output" --label "$name" "$@" > "$log" 2>&1
   status=$?
   if [ $status -ne 0 ]; then
     # What a contender printed before it was killed lies in its temporary folder.
@@ -40,7 +45,7 @@ measure() { # NAME BENCHMARK [OPTION ...]
   rm -rf "${TMPDIR:?}"/*
 }
 
-measure gpu-engines sampling --engines transformers vllm
+measure gpu-engines sampling --engines transformers vllm vllm:4
 measure gpu-transformers iteration --engine transformers --betas 0 0.04
 measure gpu-sft sft
 measure gpu-vllm iteration --engine vllm --betas 0 --trl-vllm

@@ -4,10 +4,9 @@
 
 The embedded default sweep, whole or shrunk (`--configfile tests/shrunk.yaml`), is run from nothing on `--cores` cores.
 
-- *work* of a node: its phases named in WORK, from its sidecar. Starting, importing, loading, and what is in no phase is not work,
-  so a node that names no phases counts as none.
-- *beyond work* of a node: from the start to the end of its job as Snakemake's benchmark file times it, less its work. Nodes without
-  such a file are timed by their sidecar.
+- *work* of a node: its phases of work and of writing, as `opsft_flow.timings` names them. Starting, importing, loading, reading, and what
+  is in no phase is not work, so a node that names no phases counts as none.
+- *beyond work* of a node: from the start of its launcher to its end, by its sidecar, less its work.
 - *between*: core-seconds in which no job ran, a node: (cores x wall-clock of the whole command - sum of all jobs) / nodes. Snakemake's
   own start, its check before the first sample, scheduling, and cores for which no job was ready.
 
@@ -28,8 +27,8 @@ import yaml
 from benchmarks import record, setting
 from benchmarks.watch import check_status
 from opsft_flow.files import read_json
+from opsft_flow.timings import WORK, WRITING
 
-WORK = {"read", "sample", "grade", "train", "estimate", "write", "hash"}
 NODES_AN_ITERATION = 7
 """generate, verify, filter and sft; generate, verify and evaluate of a benchmark."""
 
@@ -63,19 +62,9 @@ def read_nodes(results: pathlib.Path) -> list[dict]:
     for file in sorted({*results.rglob("*.run.json")} - {*results.glob("problems/checked/*")}):
         sidecar = read_json(file)
         node, run = sidecar["settings"]["node"], sidecar["run"]
-        work = sum(seconds for phase, seconds in run["phases"].items() if phase in WORK)
-        nodes.append({"kind": node, "seconds": job_seconds(results, file, node) or run["seconds"], "work": work})
+        work = sum(seconds for phase, seconds in run["phases"].items() if phase in WORK + WRITING)
+        nodes.append({"kind": node, "seconds": run["seconds"], "work": work})
     return nodes
-
-
-def job_seconds(results: pathlib.Path, sidecar: pathlib.Path, node: str) -> float | None:
-    """Seconds of a job from its benchmark file, which lies in the logs as its results lie in the tree; None without one."""
-    folder = results / "logs" / sidecar.parent.relative_to(results)
-    file = next((path for path in (folder / f"{node}.tsv", folder.parent / f"{node}.tsv") if path.exists()), None)
-    if file is None:
-        return None
-    header, values = (line.split("\t") for line in file.read_text().splitlines()[:2])
-    return float(values[header.index("s")])
 
 
 def measure_sweep(overlays: list[str], cores: int) -> list[dict]:
@@ -131,7 +120,7 @@ def main() -> None:
     parameters = {
         "overlays": options.configfile,
         "cores": options.cores,
-        "work_phases": sorted(WORK),
+        "work_phases": sorted(WORK + WRITING),
         "versions": record.versions(),
     }
     record.write_record(options, "orchestration", parameters, rows)

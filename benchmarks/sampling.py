@@ -57,7 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     setting.add_arguments(parser)
     record.add_arguments(parser)
-    parser.add_argument("--engines", nargs="+", default=["transformers", "vllm"])
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        default=["transformers", "vllm"],
+        help="vllm:4 is four that share the GPU, counted as one",
+    )
     parser.add_argument("--vllm-python", default=sys.executable, help="the interpreter of vLLM's environment")
     parser.add_argument("--prompts", type=int, help="training prompts (default: the recipe's)")
     parser.add_argument("--samples", type=int, help="samples per training prompt (default: the recipe's)")
@@ -78,17 +83,24 @@ def main() -> None:
     settings = {key: value for key, value in block.items() if key != "name"}
     parameters = {
         "model": name,
-        "engines_per_gpu": 1,
         **{f"{workload['name']} requests": describe(workload) for workload in workloads},
         "engine settings": settings,
     }
     rows, greedy = [], []
-    for engine in options.engines:
-        job = {"engine": engine, "checkpoint": str(checkpoint), "settings": settings, "workloads": workloads}
+    for contender in options.engines:
+        engine, _, count = contender.partition(":")
+        job = {"engine": engine, "engines": int(count or 1), "checkpoint": str(checkpoint)}
+        job |= {"settings": settings, "workloads": workloads}
         python = options.vllm_python if engine == "vllm" else sys.executable
         measured = measure_in_child("benchmarks.sampling_engine", job, python)
         greedy.append(measured.pop("greedy"))
-        rows.append({"engine": engine, **measured, "same_greedy_responses": same_responses(greedy)})
+        rows.append(
+            {
+                "engine": f"{engine}, {count} on the GPU" if count else engine,
+                **measured,
+                "same_greedy_responses": same_responses(greedy),
+            }
+        )
         # Written again after each: where the next fails, what was measured stays.
         record.write_record(options, "sampling", parameters, rows)
 

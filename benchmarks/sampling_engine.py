@@ -1,10 +1,16 @@
 """One engine's part of the sampling benchmark: see sampling.py."""
 
+import functools
+import pathlib
 import time
+from collections.abc import Callable
 
 from benchmarks.known import known
 from benchmarks.record import versions
-from opsft.engines import Engine, EngineSettings, Request, Sampling, load_engine
+from opsft.engines import EngineSettings, Request, Sampling, load_engine
+from opsft_flow.machine.engines_per_gpu import share_of_gpu, weights_in_bfloat16
+from opsft_flow.machine.gpus import Loan, find_gpus
+from opsft_flow.machine.warm_engine import Policy, WarmEngine
 
 WARM_UP_TOKENS = 8
 
@@ -12,18 +18,19 @@ WARM_UP_TOKENS = 8
 def measure(job: dict) -> dict:
     """Start the engine, warm it up, and time each workload of the job."""
     started = time.monotonic()
-    engine = load_engine(job["engine"], job["checkpoint"], known(EngineSettings, job["settings"]))
+    generate = start(job)
     ready = time.monotonic()
     first = job["workloads"][0]
-    sample(engine, first["requests"][:1], {**first["sampling"], "max_tokens": WARM_UP_TOKENS})
+    # One request for each engine: of several, those that are asked start.
+    sample(generate, first["requests"][: job["engines"]], {**first["sampling"], "max_tokens": WARM_UP_TOKENS})
     result = {
-        # Imports and weights are part of the start.
+        # Imports and weights are part of the start; several engines start with their first request.
         "start_s": round(ready - started, 2),
         "first_request_s": round(time.monotonic() - ready, 2),
         "versions": versions(),
     }
     for workload in job["workloads"]:
-        completions, seconds = sample(engine, workload["requests"], workload["sampling"])
+        completions, seconds = sample(generate, workload["requests"], workload["sampling"])
         responses = [completion for group in completions for completion in group]
         tokens = sum(len(response.token_ids) for response in responses)
         result[workload["name"]] = {
@@ -37,10 +44,24 @@ def measure(job: dict) -> dict:
     return result
 
 
-def sample(engine: Engine, requests: list, sampling: dict) -> tuple[list, float]:
+def start(job: dict) -> Callable:
+    """The function that samples: of an engine in this process, or of several in processes of their own that share the GPU."""
+    settings = known(EngineSettings, job["settings"])
+    if job["engines"] == 1:
+        return load_engine(job["engine"], job["checkpoint"], settings).generate
+    gpus = tuple(find_gpus()[:1])
+    weights_mb = weights_in_bfloat16(pathlib.Path(job["checkpoint"]))
+    each = share_of_gpu(settings, job["engines"], weights_mb, sum(gpu.memory_mb for gpu in gpus))
+    policy = Policy(job["checkpoint"], "benchmark", None, tolerance=0.0)
+    # Nobody else uses the GPU of a benchmark: nothing is locked.
+    engines = WarmEngine(job["engine"], each, policy, Loan(gpus, ()), idle_s=600)
+    return functools.partial(engines.generate, engines=job["engines"])
+
+
+def sample(generate: Callable, requests: list, sampling: dict) -> tuple[list, float]:
     """The completions of `requests`, and the seconds that they took."""
     asked = [Request(tuple(ids), seed, samples) for ids, seed, samples in requests]
     drawn = known(Sampling, {**sampling, "stop_token_ids": tuple(sampling["stop_token_ids"])})
     started = time.monotonic()
-    completions = engine.generate(asked, drawn, lambda done, total, tokens: None)
+    completions = generate(asked, drawn, lambda done, total, tokens: None)
     return completions, time.monotonic() - started
