@@ -24,9 +24,14 @@ cat > "$results/iteration.yaml" <<YAML
 engine: {gpu_memory_utilization: 0.3}
 resources: {generate: {engines_per_gpu: 1}}
 YAML
+# One point of ten iterations: where the time of a run goes.
+cat > "$results/orchestration.yaml" <<YAML
+sweep: [{models: [qwen2.5-coder-0.5b], recipes: [gsm8k], budgets: [200], seeds: [0], benchmarks: [gsm8k]}]
+engine: {name: vllm}
+YAML
 config=(--configfile experiments/gsm8k-0.5b.yaml ${OVERLAY:-} experiments/local.yaml "$results/overlay.yaml")
 
-declare -A own=([iteration]=$results/iteration.yaml)
+declare -A own=([iteration]=$results/iteration.yaml [orchestration]=$results/orchestration.yaml)
 
 measure() { # NAME BENCHMARK [OPTION ...]
   local name=$1 benchmark=$2 status
@@ -46,6 +51,7 @@ measure() { # NAME BENCHMARK [OPTION ...]
 }
 
 measure gpu-engines sampling --engines transformers vllm vllm:4
+measure gpu-ten-iterations orchestration --jobs 0 --cores "$(nproc)"
 measure gpu-transformers iteration --engine transformers --betas 0 0.04
 measure gpu-sft sft
 measure gpu-vllm iteration --engine vllm --betas 0 --trl-vllm

@@ -10,7 +10,7 @@ The embedded default sweep, whole or shrunk (`--configfile tests/shrunk.yaml`), 
 - *between*: core-seconds in which no job ran, a node: (cores x wall-clock of the whole command - sum of all jobs) / nodes. Snakemake's
   own start, its check before the first sample, scheduling, and cores for which no job was ready.
 
-Wall-clock suffers from other work on the machine; `cpu_s`, the processor time of the command with all it started, hardly does.
+Wall-clock suffers from other work on the machine; `cpu_s`, the processor time of the dry run, hardly does.
 """
 
 import argparse
@@ -36,7 +36,7 @@ NODES_AN_ITERATION = 7
 def snakemake(folder: pathlib.Path, overlays: list[str], own: dict, *arguments: str) -> dict:
     """Run Snakemake with a results folder of its own and `own` over the other overlays; returns its wall-clock and processor time.
 
-    Nothing watches its memory meanwhile: on two cores that would show.
+    Forked nodes are not its children, so their processor time is not in it. Nothing watches its memory meanwhile: on two cores that would show.
     """
     overlay = folder / "overlay.yaml"
     overlay.write_text(yaml.safe_dump({"results": str(folder / "results"), **own}))
@@ -78,7 +78,7 @@ def measure_sweep(overlays: list[str], cores: int) -> list[dict]:
         for kind in dict.fromkeys(node["kind"] for node in nodes)
     ]
     idle = cores * times["wall_s"] - sum(node["seconds"] for node in nodes)
-    whole = {**summarise("all nodes", nodes), **times, "between_s": round(idle / len(nodes), 3)}
+    whole = {**summarise("all nodes", nodes), "wall_s": times["wall_s"], "between_s": round(idle / len(nodes), 3)}
     return [*rows, whole]
 
 
@@ -91,6 +91,7 @@ def summarise(kind: str, nodes: list[dict]) -> dict:
         "seconds": round(seconds, 3),
         "work_s": round(work, 3),
         "beyond_work_s": round(seconds - work, 3),
+        "beyond_work_share": round(1 - work / seconds, 3),
     }
 
 
@@ -112,11 +113,12 @@ def main() -> None:
     record.add_arguments(parser)
     parser.add_argument("--configfile", nargs="*", default=[], help="overlays over config.yaml, as for snakemake")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=12_000, help="jobs of the dry run, about")
+    parser.add_argument("--jobs", type=int, default=12_000, help="jobs of the dry run, about; 0 for none")
     parser.add_argument("--iterations", type=int, default=50, help="iterations of a point in the dry run")
     options = parser.parse_args()
     rows = measure_sweep(options.configfile, options.cores)
-    rows.append(measure_dry_run(options.configfile, options.jobs, options.iterations))
+    if options.jobs:
+        rows.append(measure_dry_run(options.configfile, options.jobs, options.iterations))
     parameters = {
         "overlays": options.configfile,
         "cores": options.cores,

@@ -67,6 +67,7 @@ COLUMNS = {
         "seconds a node": "seconds",
         "work": "work_s",
         "beyond work": "beyond_work_s",
+        "share beyond work": "beyond_work_share",
         "between, core-seconds a node": "between_s",
         "jobs planned": "jobs",
         "wall-clock, s": "wall_s",

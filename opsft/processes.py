@@ -5,6 +5,7 @@ process, the leader, is the one that writes. A process that was started alone is
 """
 
 import contextlib
+import datetime
 import os
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -21,7 +22,8 @@ def joined(device: torch.device) -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # The others wait while the leader reads or writes a state; that of a large model takes longer than the ten minutes of the default.
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=datetime.timedelta(hours=2))
     yield
     dist.destroy_process_group()
 

@@ -213,10 +213,15 @@ def accumulate_gradient(
 
 
 def probe(objective: Objective, prompt_ids: tuple[int, ...], settings: SftSettings, device: torch.device) -> dict:
-    """A prompt and the largest log-probability of a next token after it, in nats: what tells these weights from others."""
+    """A prompt and the largest log-probability of a next token after it, in nats, with the dtype of the computation.
+
+    An engine that gives another one holds other weights. In bfloat16 that tells broken weights from sound ones, and hardly
+    one policy from the next.
+    """
     with compute_in(settings.compute_dtype, device):
+        dtype = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else torch.float32
         log_prob = objective.greedy_log_prob(torch.tensor([prompt_ids], device=device))
-    return {"prompt_ids": list(prompt_ids), "logprob": log_prob.item()}
+    return {"prompt_ids": list(prompt_ids), "logprob": log_prob.item(), "dtype": str(dtype).removeprefix("torch.")}
 
 
 def compute_in(dtype: str, device: torch.device) -> contextlib.AbstractContextManager:

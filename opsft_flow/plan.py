@@ -251,7 +251,7 @@ class Plan:
         )
 
     def serving(self) -> str:
-        """How engines are kept and shared: nothing that changes what is sampled."""
+        """How engines are kept and shared: no reason to sample again."""
         warm, generate = self.config["warm"], self.config["resources"]["generate"]
         return canonical(
             {

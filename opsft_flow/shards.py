@@ -4,6 +4,7 @@ A shard takes whole groups of requests, which the engine decodes together anyway
 number of shards, to the last bit where an engine decodes group by group, and the gathered table is that of one job.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -32,6 +33,9 @@ def gather(paths: list[str], problem_ids: list[str], samples: int, schema: pa.Sc
         )
     keys = pa.table({"position": position, "sample": table["sample"]})
     order = pc.sort_indices(keys, sort_keys=[("position", "ascending"), ("sample", "ascending")])
+    found = list(zip(*keys.take(order).to_pydict().values(), strict=True))
+    if found != list(itertools.product(range(len(problem_ids)), range(samples))):
+        raise ValueError(f"{', '.join(paths)}: some rollouts occur twice, and others are missing")
     return table.take(order).combine_chunks()
 
 

@@ -31,22 +31,33 @@ class EngineServer:
         self.listener.settimeout(idle_s)
         self.engine: Engine | None = None
         self.weights: str | None = None
+        self.own_files: list[int] = [self.listener.fileno()]
+        # An engine may fork processes of its own. They live as long as it does, and must not hold a client's GPUs until then.
+        os.register_at_fork(after_in_child=self.close_own_files)
+
+    def close_own_files(self) -> None:
+        """Close, in a forked process, what is between this server and its clients."""
+        for file in self.own_files:
+            with contextlib.suppress(OSError):
+                os.close(file)
 
     def serve(self) -> None:
         """Serve clients, one after the other, until none has come for `idle_s` seconds."""
         with contextlib.suppress(TimeoutError):
             while True:
                 client, _ = self.listener.accept()
-                client.settimeout(None)
                 with client, contextlib.suppress(BrokenPipeError):
                     messages.send(client, {"process": os.getpid()})
+                    client.settimeout(messages.PATIENCE_S)
                     received = messages.receive(client, most_files=16)
+                    client.settimeout(None)
                     if received is not None:
                         self.answer(client, *received)
 
     def answer(self, client: socket.socket, order: dict, locks: list[int]) -> None:
         """Do what is asked, and say how it went. Until then the client's GPUs are this process's too."""
         done = threading.Event()
+        self.own_files = [self.listener.fileno(), client.fileno(), *locks]
         threading.Thread(target=end_with_client, args=(client, done), daemon=True).start()
         try:
             if order["do"] == "sample":
@@ -61,8 +72,10 @@ class EngineServer:
         done.set()
         for lock in locks:
             os.close(lock)
+        self.own_files = [self.listener.fileno()]
         messages.send(client, outcome)
-        if outcome["event"] == "broken":
+        # What a start that failed has taken is given back with the process.
+        if outcome["event"] == "broken" or (order["do"] == "sample" and self.engine is None):
             end()
 
     def sample(self, client: socket.socket, order: dict) -> None:
@@ -156,6 +169,8 @@ def end() -> None:
 
 
 def main() -> None:
+    # vLLM forks its engine's process by default.
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
     path, pid, started, idle_s = sys.argv[1:]
     server = EngineServer(Path(path), float(idle_s))
     threading.Thread(target=end_with_head, args=(Head(int(pid), int(started)),), daemon=True).start()

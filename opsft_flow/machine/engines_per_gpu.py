@@ -12,21 +12,21 @@ Sampling from a small model is bound by the processor that drives the GPU: with 
 of them 105k to 115k.
 """
 
-CORES_PER_ENGINE = 4
+THREADS_PER_ENGINE = 4
 OVERHEAD_MB = 4096
 """What an engine takes beside weights and cache: CUDA's context, graphs, activations."""
 
 
-def choose_engines(weights_mb: float, cores: int) -> int:
-    """How many engines of a model with weights of this size in bfloat16, in MiB, work best on one GPU."""
+def choose_engines(weights_mb: float, threads: int) -> int:
+    """How many engines of a model with weights of this size in bfloat16, in MiB, work best on one GPU and so many CPU threads."""
     wanted = 4 if weights_mb <= SMALL else 2 if weights_mb <= MEDIUM else 1
-    return max(1, min(wanted, cores // CORES_PER_ENGINE))
+    return max(1, min(wanted, threads // THREADS_PER_ENGINE))
 
 
 def share_of_gpu(settings: EngineSettings, engines: int, weights_mb: float, gpu_memory_mb: int) -> EngineSettings:
-    """The settings of each of `engines` engines that share what `settings` gives to one.
+    """The settings of each of `engines` engines that share what `settings` gives to one; a cache that has a size keeps it in each.
 
-    vLLM measures what is free on a GPU while its neighbours start, so each cache gets a size of its own. Raises
+    vLLM measures what is free on a GPU while its neighbours start, so each cache gets a size. Raises
     ValueError where that leaves no cache.
     """
     if engines == 1:
@@ -49,7 +49,7 @@ def weights_in_bfloat16(checkpoint: Path) -> float:
     from safetensors import safe_open
 
     parameters = 0
-    for file in checkpoint.glob("*.safetensors"):
+    for file in checkpoint.glob("model*.safetensors"):
         with safe_open(file, framework="numpy") as tensors:
             for name in tensors.keys():  # noqa: SIM118, not a dict
                 size = 1

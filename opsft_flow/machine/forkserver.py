@@ -6,20 +6,18 @@ launcher is gone is killed too, with every process that it started.
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import os
 import selectors
-import signal
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from opsft_flow.machine import messages
 from opsft_flow.machine.launch import run_script
-from opsft_flow.machine.runtime import Head, kill_session, listen, remove_leftovers_of_heads
+from opsft_flow.machine.runtime import Head, die_with_parent, kill_session, listen, remove_leftovers_of_heads
 
 PRELOADED = (
     "numpy",
@@ -35,13 +33,13 @@ PRELOADED = (
 )
 """What is imported, where it is installed."""
 
-PR_SET_PDEATHSIG = 1
 
-
-class Job(NamedTuple):
-    """A script that runs: its process, and the connection on which its launcher waits."""
+@dataclass(eq=False)
+class Job:
+    """A script that runs: its process, what tells when that has ended, and the connection on which its launcher waits."""
 
     pid: int
+    process: int
     launcher: socket.socket
 
 
@@ -50,7 +48,7 @@ class ForkServer:
 
     def __init__(self, path: Path, head: Head) -> None:
         self.path = path
-        self.jobs: dict[int, Job] = {}
+        self.jobs: set[Job] = set()
         self.listener = listen(path)
         self.head = os.pidfd_open(head.pid)
         if not head.is_alive():
@@ -70,15 +68,16 @@ class ForkServer:
                     order = self.accept()
                     if order is not None:
                         return order
-                elif key.fileobj in self.jobs:
-                    self.end(key.fileobj)
+                elif key.data in self.jobs and key.fileobj == key.data.process:
+                    self.end(key.data)
                 elif key.data in self.jobs:
                     self.events.unregister(key.fileobj)
-                    kill_session(self.jobs[key.data].pid)
+                    kill_session(key.data.pid)
 
     def accept(self) -> dict | None:
         """Take an order and fork; returns it in the forked process."""
         launcher, _ = self.listener.accept()
+        launcher.settimeout(messages.PATIENCE_S)
         received = messages.receive(launcher, most_files=2)
         if received is None:
             launcher.close()
@@ -92,41 +91,40 @@ class ForkServer:
             return order
         for file in files:
             os.close(file)
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             messages.send(launcher, pid)
-        process = os.pidfd_open(pid)
-        self.jobs[process] = Job(pid, launcher)
-        self.events.register(process, selectors.EVENT_READ)
-        self.events.register(launcher, selectors.EVENT_READ, data=process)
+        job = Job(pid, os.pidfd_open(pid), launcher)
+        self.jobs.add(job)
+        self.events.register(job.process, selectors.EVENT_READ, data=job)
+        self.events.register(launcher, selectors.EVENT_READ, data=job)
         return None
 
-    def end(self, process: int) -> None:
+    def end(self, job: Job) -> None:
         """Tell the launcher how its script ended."""
-        pid, launcher = self.jobs.pop(process)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        self.events.unregister(process)
+        self.jobs.remove(job)
+        status = os.waitstatus_to_exitcode(os.waitpid(job.pid, 0)[1])
+        self.events.unregister(job.process)
         with contextlib.suppress(KeyError):  # a launcher that is gone is no longer waited for
-            self.events.unregister(launcher)
-        os.close(process)
-        with launcher, contextlib.suppress(BrokenPipeError):
-            messages.send(launcher, status if status >= 0 else 128 - status)
+            self.events.unregister(job.launcher)
+        os.close(job.process)
+        with job.launcher, contextlib.suppress(OSError):
+            messages.send(job.launcher, status if status >= 0 else 128 - status)
 
     def close(self) -> None:
         """End all that still runs, and leave nothing behind."""
-        for job in self.jobs.values():
+        for job in self.jobs:
             kill_session(job.pid)
         remove_leftovers_of_heads()
 
     def become_node(self, order: dict, files: list[int], server: int) -> None:
         """Turn the forked process into what a fresh one would be: nothing of the server's is left but the imported modules."""
         os.setsid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         if os.getppid() != server:
             os._exit(1)
-        for job in self.jobs.values():
+        for job in self.jobs:
             job.launcher.close()
-        for process in self.jobs:
-            os.close(process)
+            os.close(job.process)
         self.events.close()
         self.listener.close()
         os.close(self.head)

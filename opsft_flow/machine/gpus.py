@@ -1,22 +1,27 @@
 """The GPUs of this machine, each lent to one node at a time.
 
 Snakemake only counts GPUs. Here a node takes the lock of a particular one and sees no other: the lock is an open
-file that the kernel frees when the last process that holds it has ended, however it ended. Inside a SLURM allocation the cluster has done this
-already, and nothing is locked.
+file that the kernel frees when the last process that holds it has ended, however it ended. Inside an allocation of a cluster
+these are the allocation's GPUs.
 """
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from opsft_flow.machine.runtime import private_folder, runtime_folder
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+NONE = ("-1", "none", "void", "NoDevFiles")
+"""Names in CUDA_VISIBLE_DEVICES that end the list."""
+
 QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
 
 
@@ -38,7 +43,7 @@ class Loan(NamedTuple):
 def find_gpus() -> list[Gpu]:
     """The GPUs that this process may see: all of the machine's, or those that CUDA_VISIBLE_DEVICES names, in its order.
 
-    Raises ValueError where CUDA_VISIBLE_DEVICES names one that is not there.
+    An index counts in PCI order. Memory that the driver does not tell is 0, and so is that of a part of a GPU (MIG). Raises ValueError where CUDA_VISIBLE_DEVICES names one that is not there.
     """
     if shutil.which(QUERY[0]) is None:
         return []
@@ -46,17 +51,19 @@ def find_gpus() -> list[Gpu]:
     if listed.returncode:
         return []
     rows = [[field.strip() for field in line.split(",")] for line in listed.stdout.splitlines()]
-    gpus = [Gpu(index, uuid, int(memory)) for index, uuid, memory in rows]
+    gpus = [Gpu(index, uuid, int(memory) if memory.isdigit() else 0) for index, uuid, memory in rows]
     if VISIBLE not in os.environ:
         return gpus
     names = [name.strip() for name in os.environ[VISIBLE].split(",") if name.strip()]
-    return [_named(name, gpus) for name in names]
+    return [_named(name, gpus) for name in itertools.takewhile(lambda name: name not in NONE, names)]
 
 
 def _named(name: str, gpus: list[Gpu]) -> Gpu:
     for gpu in gpus:
         if name == gpu.index or gpu.uuid.startswith(name):
             return gpu
+    if name.startswith("MIG-"):
+        return Gpu(name, name, 0)
     known = ", ".join(f"{gpu.index} ({gpu.uuid})" for gpu in gpus)
     raise ValueError(f"{VISIBLE} names {name!r}; this machine has {known or 'no GPU'}")
 
@@ -66,9 +73,9 @@ def borrow_gpus(count: int, what: str, prefer: Callable[[Gpu], bool] = lambda gp
     """Hold `count` GPUs, and let this process and its children see these alone; wait where too few are free.
 
     `what` says to others who holds them; of the free ones those that `prefer` approves of are taken first. On a machine without a
-    GPU, and in a SLURM allocation, the loan is empty. Raises ValueError where the machine has fewer than `count`.
+    GPU the loan is empty. Raises ValueError where the machine has fewer than `count`.
     """
-    gpus = [] if "SLURM_JOB_ID" in os.environ else find_gpus()
+    gpus = find_gpus()
     if not gpus or count == 0:
         yield Loan((), ())
         return
@@ -104,7 +111,8 @@ def _wait_for(count: int, gpus: list[Gpu], what: str) -> Loan:
                 return Loan(tuple(held), tuple(held.values()))
             if not told:
                 print(
-                    f"waiting for {count} of {len(gpus)} GPUs; they are held by: {_holders(folder, gpus)}", flush=True
+                    f"waiting for {count} of {len(gpus)} GPUs; they are held by: {_holders(folder, gpus, held)}",
+                    flush=True,
                 )
                 told = True
             time.sleep(0.1)
@@ -122,5 +130,5 @@ def _try_lock(lock: TextIO, what: str) -> bool:
     return True
 
 
-def _holders(folder, gpus: list[Gpu]) -> str:
-    return "; ".join((folder / gpu.uuid).read_text() for gpu in gpus if (folder / gpu.uuid).exists())
+def _holders(folder: Path, gpus: list[Gpu], held: dict[Gpu, TextIO]) -> str:
+    return "; ".join((folder / gpu.uuid).read_text() for gpu in gpus if gpu not in held)

@@ -19,8 +19,11 @@ from opsft_flow.machine import messages
 from opsft_flow.machine.clock import pass_clock
 from opsft_flow.machine.runtime import Head, connect, end_process, find_head, remove_leftovers_of_heads
 
+FORK = "OPSFT_FORK"
+"""Set to 1 where nodes are to be forked."""
+
 SERVER_ENVIRONMENT = {
-    # A process with threads must not fork. Nodes set their own number of threads once they are forked.
+    # Numerical libraries must not have started threads before a fork. Nodes set their own number once they are forked.
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -33,11 +36,11 @@ SERVER_ENVIRONMENT = {
 def main() -> None:
     started = time.time()
     command = sys.argv[1:]
-    head = find_head()
+    head = find_head() if os.environ.get(FORK) == "1" else None
     if head is not None:
         try:
             status = run_forked(head, command, started)
-        except PermissionError as error:
+        except (PermissionError, ValueError) as error:
             sys.exit(f"error: {error}")
         if status is not None:
             sys.exit(status)

@@ -5,6 +5,8 @@ import os
 import socket
 
 LENGTH_BYTES = 8
+PATIENCE_S = 60.0
+"""How long a server waits for an order that a client has begun to send: a client that is stopped must not stop all others."""
 
 
 def send(connection: socket.socket, message: object, files: tuple[int, ...] = ()) -> None:
@@ -19,18 +21,21 @@ def send(connection: socket.socket, message: object, files: tuple[int, ...] = ()
 
 
 def receive(connection: socket.socket, most_files: int = 0) -> tuple[object, list[int]] | None:
-    """The next message and the files that came with it; None where the other side has closed, or is gone."""
+    """The next message and the files that came with it.
+
+    None, and no file stays open, where the other side has closed, is gone, or is silent for longer than the connection's timeout.
+    """
+    files: list[int] = []
     try:
         head, files, _, _ = socket.recv_fds(connection, LENGTH_BYTES, most_files)
-        head += _read(connection, LENGTH_BYTES - len(head)) if head else b""
-        body = _read(connection, int.from_bytes(head, "big")) if head else b""
-    except ConnectionError:
-        return None
-    if not body:
-        for file in files:
-            os.close(file)
-        return None
-    return json.loads(body), files
+        if head:
+            head += _read(connection, LENGTH_BYTES - len(head))
+            return json.loads(_read(connection, int.from_bytes(head, "big"))), files
+    except (ConnectionError, TimeoutError):
+        pass
+    for file in files:
+        os.close(file)
+    return None
 
 
 def _read(connection: socket.socket, count: int) -> bytes:

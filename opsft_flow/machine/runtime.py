@@ -16,6 +16,10 @@ from typing import NamedTuple
 
 HEAD = "OPSFT_HEAD"
 FOLDER = "OPSFT_RUNTIME_DIR"
+LONGEST_FOLDER = 70
+"""In bytes: a socket's path has 107 at most."""
+
+PR_SET_PDEATHSIG = 1
 
 
 class Head(NamedTuple):
@@ -28,8 +32,13 @@ class Head(NamedTuple):
         return process_start(self.pid) == self.started
 
     def folder(self) -> Path:
-        """The folder of what serves this workflow alone."""
-        return private_folder(runtime_folder() / f"head-{self.pid}-{self.started}")
+        """The folder of what serves this workflow alone. Raises ValueError where its path is too long for sockets."""
+        folder = runtime_folder() / f"head-{self.pid}-{self.started}"
+        if len(os.fsencode(folder)) > LONGEST_FOLDER:
+            raise ValueError(
+                f"{folder}: {LONGEST_FOLDER} bytes are allowed; set {FOLDER} to a folder with a shorter path"
+            )
+        return private_folder(folder)
 
 
 def announce_head() -> None:
@@ -37,6 +46,8 @@ def announce_head() -> None:
     started = process_start(os.getpid())
     if started is not None and hasattr(os, "pidfd_open"):
         os.environ[HEAD] = f"{platform.node()}:{os.getpid()}:{started}"
+    else:
+        os.environ.pop(HEAD, None)
 
 
 def find_head() -> Head | None:
@@ -66,6 +77,13 @@ def kill_session(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent ends."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
 def end_process(pid: int) -> None:
     """Kill a process that leads a session, with all that it started there, and wait until it is gone."""
     kill_session(pid)
@@ -81,7 +99,7 @@ def remove_leftovers_of_heads() -> None:
 
 
 def runtime_folder() -> Path:
-    """The user's folder for sockets and locks, `$OPSFT_RUNTIME_DIR` or one in /tmp: short, for a socket's path has 107 bytes at most."""
+    """The user's folder for sockets and locks, `$OPSFT_RUNTIME_DIR` or one in /tmp."""
     return private_folder(Path(os.environ.get(FOLDER) or f"/tmp/opsft-{os.getuid()}"))
 
 

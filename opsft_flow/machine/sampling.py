@@ -1,7 +1,6 @@
 """Where and by which engine a node samples: on GPUs that it holds alone, by an engine of its own or one that was kept."""
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +12,6 @@ from opsft_flow.machine.runtime import find_head
 from opsft_flow.machine.warm_engine import Policy, WarmEngine, is_warm, put_to_sleep
 from opsft_flow.node import Node
 
-EXACT, ROUNDED = 1e-3, 0.2
-"""How far, in nats, engine and trainer may be apart in one log-probability: both in float32, or one of them in less."""
-
 
 def sample(
     job: Node, checkpoint: Path, requests: Sequence[Request], sampling: Sampling, progress: Progress
@@ -25,11 +21,12 @@ def sample(
     name, settings = block.pop("name"), EngineSettings(**block)
     serving = json.loads(job.serving)
     head = find_head()
-    gpus = 0 if settings.device == "cpu" else job.gpus
+    # Where there is a GPU, one is used whatever the configuration counts, so one is held.
+    gpus = 0 if settings.device == "cpu" else max(1, job.gpus)
     with borrow_gpus(gpus, job.settings["place"], prefer=lambda gpu: head is not None and is_warm(gpu, head)) as loan:
-        engines, settings = plan_engines(name, settings, serving["engines_per_gpu"], checkpoint, loan)
+        engines, settings = plan_engines(name, settings, serving["engines_per_gpu"], job.threads, checkpoint, loan)
         if engines > 1 or is_kept(name, serving["engine"]):
-            policy = Policy.of_manifest(job.policy, checkpoint, tolerance_of(settings, loan))
+            policy = Policy.of_manifest(job.policy, checkpoint, is_in_float32(settings, loan))
             kept = WarmEngine(name, settings, policy, loan, serving["idle_s"])
             return sample_from_kept(job, kept, requests, sampling, progress, engines)
         put_to_sleep(loan.gpus)
@@ -61,16 +58,15 @@ def is_kept(name: str, when: str) -> bool:
 
 
 def plan_engines(
-    name: str, settings: EngineSettings, wanted: int | str, checkpoint: Path, loan: Loan
+    name: str, settings: EngineSettings, wanted: int | str, threads: int, checkpoint: Path, loan: Loan
 ) -> tuple[int, EngineSettings]:
-    """How many engines share the loan, and the settings of each; only vLLM's share a GPU."""
-    if len(loan.gpus) != 1 or name != "vllm":
+    """How many engines share the loan, and the settings of each; only vLLM's share a GPU, and only where its memory is known."""
+    if name != "vllm" or len(loan.gpus) != 1 or loan.gpus[0].memory_mb == 0:
         return 1, settings
     weights_mb = weights_in_bfloat16(checkpoint)
-    engines = choose_engines(weights_mb, len(os.sched_getaffinity(0))) if wanted == "auto" else int(wanted)
+    engines = choose_engines(weights_mb, threads) if wanted == "auto" else int(wanted)
     return engines, share_of_gpu(settings, engines, weights_mb, loan.gpus[0].memory_mb)
 
 
-def tolerance_of(settings: EngineSettings, loan: Loan) -> float:
-    in_float32 = settings.dtype == "float32" or (settings.dtype == "auto" and not loan.gpus)
-    return EXACT if in_float32 else ROUNDED
+def is_in_float32(settings: EngineSettings, loan: Loan) -> bool:
+    return settings.dtype == "float32" or (settings.dtype == "auto" and not loan.gpus)

@@ -31,27 +31,41 @@ from opsft_flow.machine.runtime import Head, connect, end_process, find_head, pr
 REFUSALS = {"ValueError": ValueError, "FloatingPointError": FloatingPointError}
 
 
+EXACT, ROUNDED = 1e-3, 0.2
+"""How far, in nats, engine and trainer may be apart in one log-probability: both in float32, or one of them in less."""
+
+
 class EngineLost(RuntimeError):
     """An engine's process has ended, or something in it has broken, before it had answered."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What is sampled from: the checkpoint's folder, a name for its weights, and the log-probability to check them by.
+    """What is sampled from: the checkpoint's folder, the base model it comes from, a name for its weights, and a probe of them.
 
-    `tolerance` is in nats: how far the engine may be from the trainer.
+    The probe is a log-probability that the trainer found (None for a base model); `tolerance` is in nats: how far the engine
+    may be from it.
     """
 
     folder: str
+    base: str
     weights: str
     probe: dict | None
     tolerance: float
 
     @classmethod
-    def of_manifest(cls, manifest_path: str, folder: Path, tolerance: float) -> "Policy":
+    def of_manifest(cls, manifest_path: str, folder: Path, engine_in_float32: bool) -> "Policy":
         manifest = read_json(manifest_path)
         weights = {name: entry["sha256"] for name, entry in manifest["files"].items() if name.endswith(".safetensors")}
-        return cls(str(folder), json.dumps(weights, sort_keys=True), manifest["probe"], tolerance)
+        probe = manifest["probe"]
+        exact = engine_in_float32 and probe is not None and probe["dtype"] == "float32"
+        return cls(
+            folder=str(folder),
+            base=f"{manifest['source']}@{manifest['revision']}",
+            weights=json.dumps(weights, sort_keys=True),
+            probe=probe,
+            tolerance=EXACT if exact else ROUNDED,
+        )
 
 
 class WarmEngine:
@@ -75,7 +89,7 @@ class WarmEngine:
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress, engines: int = 1
     ) -> list[list[Completion]]:
         """See `opsft.engines.Engine`; the work is shared out among `engines`. Raises EngineLost where one was lost twice."""
-        sockets = socket_paths(self.head, self.loan, self.name, self.settings, engines)
+        sockets = socket_paths(self.head, self.loan, [self.name, self.policy.base], self.settings, engines)
         put_to_sleep(self.loan.gpus, besides=sockets)
         parts = [part for part in deal(requests, engines) if part]
         together = Together(progress, sum(request.samples for request in requests))
@@ -194,17 +208,17 @@ class Connections:
         return connection
 
 
-def socket_paths(head: Head, loan: Loan, name: str, settings: EngineSettings, engines: int) -> list[Path]:
-    """The sockets of `engines` engines of this kind, on these GPUs, for this workflow."""
+def socket_paths(head: Head, loan: Loan, kind: list[str], settings: EngineSettings, engines: int) -> list[Path]:
+    """The sockets of `engines` engines of this kind (name and base model), on these GPUs, for this workflow."""
     threads = os.environ.get("OMP_NUM_THREADS")  # on a CPU, results depend on their number
-    kind = json.dumps([sys.executable, name, dataclasses.asdict(settings), threads], sort_keys=True)
-    digest = hashlib.sha256(kind.encode()).hexdigest()[:12]
+    whole = json.dumps([sys.executable, *kind, dataclasses.asdict(settings), threads], sort_keys=True)
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:12]
     return [head.folder() / f"engine-{place_of(loan.gpus)}-{digest}-{k}.sock" for k in range(engines)]
 
 
 def place_of(gpus: Iterable[Gpu]) -> str:
     """A short name for some GPUs, or for none of them."""
-    return "+".join(gpu.index for gpu in gpus) or "cpu"
+    return "+".join(sorted(gpu.index for gpu in gpus)) or "cpu"
 
 
 def reach_engine(path: Path, head: Head, idle_s: float) -> tuple[socket.socket, int]:

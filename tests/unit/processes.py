@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import FOLDER, HEAD, process_start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +19,7 @@ class FakeHead:
         self.folder = folder
         self.process = subprocess.Popen(["sleep", "600"])
         head = f"{os.uname().nodename}:{self.process.pid}:{process_start(self.process.pid)}"
-        self.environment = os.environ | {HEAD: head, FOLDER: str(folder), "PYTHONPATH": str(ROOT)}
+        self.environment = os.environ | {HEAD: head, FORK: "1", FOLDER: str(folder), "PYTHONPATH": str(ROOT)}
 
     def end(self) -> None:
         self.process.kill()

@@ -42,6 +42,8 @@ def test_shares_that_hold_no_cache_are_refused():
 
 
 def test_weights_are_counted_in_bfloat16_whatever_they_are_stored_in(tmp_path):
-    save_file({"a": torch.zeros(1024, 512), "b": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "one.safetensors")
-    save_file({"c": torch.zeros(1024, 512, dtype=torch.bfloat16)}, tmp_path / "two.safetensors")
+    save_file(
+        {"a": torch.zeros(1024, 512), "b": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "model-1.safetensors"
+    )
+    save_file({"c": torch.zeros(1024, 512, dtype=torch.bfloat16)}, tmp_path / "model-2.safetensors")
     assert weights_in_bfloat16(tmp_path) == pytest.approx(2.0, abs=1e-5)

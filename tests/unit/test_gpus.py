@@ -27,7 +27,14 @@ def two_gpus(tmp_path, monkeypatch):
 
 def test_all_gpus_are_found_or_those_that_are_named(monkeypatch):
     assert find_gpus() == [FIRST, SECOND]
-    for names, expected in {"1": [SECOND], "1,0": [SECOND, FIRST], "GPU-bb": [SECOND], "": []}.items():
+    for names, expected in {
+        "1": [SECOND],
+        "1,0": [SECOND, FIRST],
+        "GPU-bb": [SECOND],
+        "": [],
+        "-1": [],
+        "0,-1,1": [FIRST],
+    }.items():
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", names)
         assert find_gpus() == expected
 
@@ -64,12 +71,18 @@ def test_more_than_there_are_is_refused():
         pass
 
 
-def test_in_an_allocation_of_slurm_nothing_is_locked(monkeypatch):
+def test_inside_an_allocation_its_gpus_are_lent(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     with borrow_gpus(1, "job") as loan:
-        assert loan.gpus == ()
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+        assert loan.gpus == (SECOND,)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-bbbb"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+
+
+def test_a_part_of_a_gpu_is_taken_as_it_is_named(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1234")
+    assert find_gpus() == [Gpu("MIG-1234", "MIG-1234", 0)]
 
 
 def use_gpus(count: int, log) -> None:

@@ -66,6 +66,7 @@ def test_gathered_rows_are_in_the_order_of_the_problems(tmp_path):
     [
         ([("a", 0)], "1 rollouts found, 0 of them of other problems; 2 of each of 1 problems are needed"),
         ([("a", 0), ("z", 0)], "2 rollouts found, 1 of them of other problems"),
+        ([("a", 0), ("a", 0)], "some rollouts occur twice, and others are missing"),
     ],
 )
 def test_shards_of_something_else_are_refused(tmp_path, keys, message):

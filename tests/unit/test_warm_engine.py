@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
 from opsft_flow.machine import messages
 from opsft_flow.machine.gpus import Gpu, Loan
-from opsft_flow.machine.runtime import HEAD, find_head, listen
+from opsft_flow.machine.runtime import FOLDER, HEAD, find_head, listen
 from opsft_flow.machine.warm_engine import EngineLost, Policy, WarmEngine, deal, put_to_sleep
 from tests.unit.processes import ROOT, FakeHead, find_process, is_running, wait_until
 
@@ -85,8 +87,10 @@ def enter(head: FakeHead, monkeypatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def engine_for(folder: Path, weights: str = "", probe: dict | None = None, idle_s: float = 60.0, loan=NO_GPU):
-    policy = Policy(str(folder), weights or folder.name, probe, tolerance=1e-3)
+def engine_for(
+    folder: Path, weights: str = "", probe: dict | None = None, idle_s: float = 60.0, loan=NO_GPU, base="toy"
+):
+    policy = Policy(str(folder), base, weights or folder.name, probe, tolerance=1e-3)
     return WarmEngine("transformers", SETTINGS, policy, loan, idle_s)
 
 
@@ -195,8 +199,8 @@ def test_an_engine_whose_node_is_killed_ends_and_holds_the_gpu_until_then(in_own
         with pytest.raises(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.kill(server, signal.SIGCONT)
+        fcntl.flock(handle, fcntl.LOCK_EX)
         wait_until(lambda: not is_running(server))
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_an_idle_engine_ends(in_own_workflow, checkpoints):
@@ -212,10 +216,48 @@ def test_an_engine_ends_with_its_workflow_and_leaves_nothing(in_own_workflow, ch
     wait_until(lambda: not list(in_own_workflow.folder.glob("head-*")))
 
 
-def test_without_a_workflow_an_engine_serves_one_node(in_own_workflow, checkpoints, monkeypatch):
+def sample_alone(folder: Path, server: Path) -> None:
+    engine_for(folder).generate(REQUESTS, SAMPLING, ignore_progress)
+    found = find_process(f"opsft_flow.machine.engine_server {os.environ[FOLDER]}/head-{os.getpid()}-")
+    server.write_text(str(found))
+
+
+def test_without_a_workflow_an_engine_serves_one_node(in_own_workflow, checkpoints, tmp_path, monkeypatch):
     monkeypatch.delenv(HEAD)
-    engine = engine_for(checkpoints[0])
-    assert engine.head.pid == os.getpid()
+    node = multiprocessing.get_context("spawn").Process(target=sample_alone, args=(checkpoints[0], tmp_path / "server"))
+    node.start()
+    node.join()
+    server = int((tmp_path / "server").read_text())
+    wait_until(lambda: not is_running(server))
+
+
+def test_models_of_one_sweep_have_engines_of_their_own(in_own_workflow, checkpoints, expected):
+    for base in ("one", "another"):
+        engine = engine_for(checkpoints[0], base=base)
+        assert engine.generate(REQUESTS, SAMPLING, ignore_progress) == expected[0]
+    assert len(list(in_own_workflow.folder.glob("head-*/engine-*.sock"))) == 2
+
+
+def test_a_process_that_an_engine_forks_does_not_hold_the_gpu(tmp_path):
+    """As vLLM's own process would: it lives for as long as the engine."""
+    lock = tmp_path / "lock"
+    script = (
+        "import fcntl, os, pathlib, sys, time\n"
+        "from opsft_flow.machine.engine_server import EngineServer\n"
+        "server = EngineServer(pathlib.Path(sys.argv[1]), 5.0)\n"
+        "lock = open(sys.argv[2], 'w')\n"
+        "fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "server.own_files.append(lock.fileno())\n"
+        "if os.fork() == 0:\n"
+        "    time.sleep(30)\n"
+        "print('forked', flush=True)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "e.sock"), str(lock)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True)
+    assert server.stdout.readline() == "forked\n"
+    server.wait()
+    with open(lock) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_engines_that_wait_on_a_gpu_are_put_to_sleep_and_others_are_not(in_workflow):

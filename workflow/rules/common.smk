@@ -18,6 +18,7 @@ from opsft_flow.config import ConfigError
 from opsft_flow.machine.gpus import find_gpus
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
+from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD, announce_head
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
@@ -36,11 +37,17 @@ DEPLOYED = {str(method) for method in workflow.deployment_settings.deployment_me
 PYTHON = "python" if DEPLOYED else sys.executable
 ENGINE_ENV = f"../../envs/{'vllm' if 'vllm' in PLAN.packages() else 'torch'}.yaml"
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
-# Nodes on this machine are forked from a process that ends with this one; a job on a cluster is on its own.
-if workflow.is_main_process and PLAN.config["warm"]["imports"]:
+# What is kept in memory for the nodes of this machine ends with this process; a job on a cluster is on its own.
+if workflow.is_main_process:
     announce_head()
+    os.environ[FORK] = str(int(PLAN.config["warm"]["imports"]))
 elif workflow.remote_exec:
     os.environ.pop(HEAD, None)
+
+# On this machine as many GPU jobs run at once as it has GPUs, or one where it has none; `--resources gpu=` says otherwise. A number of nodes
+# means a cluster, whose GPUs are elsewhere.
+if workflow.is_main_process and workflow.resource_settings.nodes is None and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", max(1, len(find_gpus())))
 
 
 wildcard_constraints:
@@ -97,12 +104,6 @@ def gpus_to_generate():
     gpus = resources_of("generate", "gpu")
     # A function of the job costs time for each of thousands.
     return gpus if resources_of("generate", "shards") == 1 else lambda wildcards, input: 0 if input.shards else gpus
-
-
-def count_gpus():
-    """Run as many GPU jobs at once as this machine has GPUs, or one where it has none, unless the command line says otherwise."""
-    if workflow.local_exec and "gpu" not in workflow.global_resources:
-        workflow.register_resource("gpu", max(1, len(find_gpus())))
 
 
 def look_before_sampling():

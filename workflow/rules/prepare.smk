@@ -2,7 +2,6 @@
 
 
 onstart:
-    count_gpus()
     if any(job.rule.name.endswith("generate") for job in workflow.dag.needrun_jobs()):
         look_before_sampling()
 

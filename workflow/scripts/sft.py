@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from opsft_flow.files import atomic, read_json, remove_leftovers, sha256_of, write_json
 from opsft_flow.machine.gpus import borrow_gpus
+from opsft_flow.machine.runtime import die_with_parent
 from opsft_flow.machine.warm_engine import put_to_sleep
 from opsft_flow.node import Node, node
 from opsft_flow.policy import ADAPTER, adapter_of, checkpoint_of, describe_folder, files_of, locate, optimizer_of
@@ -113,7 +114,8 @@ def hold_gpu(job: Node) -> Iterator[None]:
     if PROCESSES > 1 or job.settings["sft"]["device"] == "cpu":
         yield
         return
-    with borrow_gpus(job.gpus, job.policy) as loan:
+    # Where there is a GPU, one is used whatever the configuration counts, so one is held.
+    with borrow_gpus(max(1, job.gpus), job.policy) as loan:
         put_to_sleep(loan.gpus)
         yield
 
@@ -259,6 +261,9 @@ def write_trainer(moments: dict, adapter: dict, folder: pathlib.Path) -> None:
 
 
 def main() -> None:
+    if PROCESSES > 1:
+        # torchrun's processes lead sessions of their own: nobody else ends them where it is killed.
+        die_with_parent()
     if PROCESS > 0:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, the process ends with it
     with node(__doc__, inputs=("limits", "parent", "rollouts", "selected"), outputs=("policy",)) as job:
