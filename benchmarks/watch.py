@@ -1,14 +1,18 @@
 """Run a command, and watch from outside how much memory it takes at most."""
 
+import os
 import pathlib
 import shutil
 import subprocess
 import time
+import uuid
 from dataclasses import dataclass
 
 import psutil
 
 INTERVAL_S = 0.2
+MARK = "OPSFT_WATCHED"
+"""An environment variable by which processes are known that are no longer below the command: forked nodes, kept engines."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Watched:
     """Wall-clock of a command, and its peak memory in MiB.
 
     On a machine with a GPU the memory is the device's, all processes together, less what was taken before the start. Elsewhere it is that
-    of the process tree as proportional set size: pages that several processes share count once.
+    of all processes that the command has started, directly or not, as proportional set size: pages that several share count once.
     """
 
     seconds: float
@@ -25,12 +29,13 @@ class Watched:
 
 def run_watched(command: list[str], log: pathlib.Path) -> Watched:
     """Run `command` with its output in `log`. Raises RuntimeError with the end of the log where it fails."""
-    idle = device_memory_mb() if has_gpu() else 0
-    peak = 0
+    idle = settled_memory_mb() if has_gpu() else 0
+    peak, mark = 0, uuid.uuid4().hex
     started = time.monotonic()
-    with open(log, "wb") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
+    options = {"stderr": subprocess.STDOUT, "env": os.environ | {MARK: mark}}
+    with open(log, "wb") as output, subprocess.Popen(command, stdout=output, **options) as process:
         while not has_ended(process):
-            peak = max(peak, device_memory_mb() if has_gpu() else tree_memory_mb(process.pid))
+            peak = max(peak, device_memory_mb() if has_gpu() else marked_memory_mb(mark))
     seconds = time.monotonic() - started
     check_status(process.returncode, command, log)
     return Watched(round(seconds, 2), round(peak - idle))
@@ -62,21 +67,24 @@ def device_memory_mb() -> float:
     return float(subprocess.run(query, check=True, capture_output=True, text=True).stdout)
 
 
-def tree_memory_mb(root: int) -> float:
-    """Proportional set size of the process `root` and all below it, in MiB; those that end meanwhile count nothing."""
-    total = 0
-    try:
-        parent = psutil.Process(root)
-        for process in [parent, *parent.children(recursive=True)]:
-            total += proportional_set_size(process)
-    except psutil.NoSuchProcess:
-        pass
-    return total / 2**20
+def settled_memory_mb(patience_s: float = 30.0) -> float:
+    """The same when it no longer falls: engines of the command before may still be ending."""
+    deadline = time.monotonic() + patience_s
+    before, now = float("inf"), device_memory_mb()
+    while now < before and time.monotonic() < deadline:
+        time.sleep(2.0)
+        before, now = now, device_memory_mb()
+    return now
 
 
-def proportional_set_size(process: psutil.Process) -> int:
-    """In bytes; 0 for a process that has ended."""
+def marked_memory_mb(mark: str) -> float:
+    """Proportional set size of all processes that were started with the mark, in MiB; those that end meanwhile count nothing."""
+    return sum(marked_set_size(process, mark) for process in psutil.process_iter()) / 2**20
+
+
+def marked_set_size(process: psutil.Process, mark: str) -> int:
+    """In bytes; 0 for a process without the mark, or one that has ended."""
     try:
-        return process.memory_full_info().pss
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return process.memory_full_info().pss if process.environ().get(MARK) == mark else 0
+    except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
         return 0
