@@ -55,6 +55,7 @@ def measure(job: dict) -> dict:
         updates_before=0,
         optimizer_state={},
         checkpoints=Nowhere(),
-        progress=lambda done, total, tokens: clock.tick(),
+        # The first call comes before the first update.
+        progress=lambda done, total, tokens: clock.tick() if done else None,
     )
     return {"mean_loss": round(metrics["loss"], 4), **clock.measured(updates), "versions": versions()}
