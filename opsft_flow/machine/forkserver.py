@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opsft_flow.machine import messages
-from opsft_flow.machine.launch import run_script
+from opsft_flow.machine.launch import UNFIT, run_script
 from opsft_flow.machine.runtime import Head, die_with_parent, kill_session, listen, remove_leftovers_of_heads
 
 PRELOADED = (
@@ -139,12 +139,21 @@ class ForkServer:
             del sys.modules[name]
 
 
-def main() -> None:
-    path, pid, started = sys.argv[1:]
-    server = ForkServer(Path(path), Head(int(pid), int(started)))
+def preload() -> bool:
+    """Import what nodes need; False where that has initialised CUDA, which does not survive a fork."""
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    torch = sys.modules.get("torch")
+    return torch is None or not torch.cuda.is_initialized()
+
+
+def main() -> None:
+    path, pid, started = sys.argv[1:]
+    server = ForkServer(Path(path), Head(int(pid), int(started)))
+    if not preload():
+        Path(path).with_suffix(UNFIT).touch()
+        sys.exit("importing has initialised CUDA: nothing is forked here")
     # Objects that are never looked at by the collector are never copied either: forked processes share their memory.
     gc.collect()
     gc.freeze()

@@ -22,6 +22,9 @@ from opsft_flow.machine.runtime import Head, connect, end_process, find_head, re
 FORK = "OPSFT_FORK"
 """Set to 1 where nodes are to be forked."""
 
+UNFIT = ".unfit"
+"""Suffix of the file by which a fork server says that it must not fork: nodes then run by themselves."""
+
 SERVER_ENVIRONMENT = {
     # Numerical libraries must not have started threads before a fork. Nodes set their own number once they are forked.
     "OMP_NUM_THREADS": "1",
@@ -77,9 +80,11 @@ def run_forked(head: Head, command: list[str], started: float) -> int | None:
 
 
 def reach_server(head: Head) -> socket.socket | None:
-    """A connection to the head's fork server for this interpreter, which the first node starts; None where it does not start."""
+    """A connection to the head's fork server for this interpreter, which the first node starts; None where it cannot serve."""
     name = f"fork-{zlib.crc32(sys.executable.encode()):08x}"
     path = head.folder() / f"{name}.sock"
+    if path.with_suffix(UNFIT).exists():
+        return None
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         connection = connect(path)

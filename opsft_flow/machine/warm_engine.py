@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -218,7 +219,12 @@ def socket_paths(head: Head, loan: Loan, kind: list[str], settings: EngineSettin
 
 def place_of(gpus: Iterable[Gpu]) -> str:
     """A short name for some GPUs, or for none of them."""
-    return "+".join(sorted(gpu.index for gpu in gpus)) or "cpu"
+    return "+".join(sorted(map(label, gpus))) or "cpu"
+
+
+def label(gpu: Gpu) -> str:
+    """The index of a GPU, or something as short for a part of one."""
+    return gpu.index if gpu.index.isdigit() else f"{zlib.crc32(gpu.index.encode()):08x}"
 
 
 def reach_engine(path: Path, head: Head, idle_s: float) -> tuple[socket.socket, int]:
@@ -265,7 +271,7 @@ def put_to_sleep(gpus: Sequence[Gpu], besides: Sequence[Path] = ()) -> None:
 
     Engines of all workflows of this user are meant: a GPU has one user at a time, whoever kept it warm.
     """
-    wanted = {gpu.index for gpu in gpus}
+    wanted = set(map(label, gpus))
     for path in runtime_folder().glob("head-*/engine-*.sock"):
         if path in besides or not wanted & set(path.name.split("-")[1].split("+")):
             continue
@@ -279,7 +285,7 @@ def put_to_sleep(gpus: Sequence[Gpu], besides: Sequence[Path] = ()) -> None:
 
 def is_warm(gpu: Gpu, head: Head) -> bool:
     """True where an engine of this workflow waits on the GPU."""
-    return any(gpu.index in path.name.split("-")[1].split("+") for path in head.folder().glob("engine-*.sock"))
+    return any(label(gpu) in path.name.split("-")[1].split("+") for path in head.folder().glob("engine-*.sock"))
 
 
 def tail(log: Path, lines: int = 30) -> str:

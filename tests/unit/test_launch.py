@@ -19,7 +19,7 @@ import json, os, sys
 print(json.dumps({"argv": sys.argv, "cwd": os.getcwd(), "name": __name__, "file": __file__, "here": sys.path[0],
                   "colour": os.environ.get("COLOUR"), "clock": "OPSFT_CLOCK" in os.environ,
                   "torch": "torch" in sys.modules, "own": [m for m in sys.modules if m.startswith("opsft")],
-                  "parent": os.getppid(), "threads": len(os.listdir("/proc/self/task"))}))
+                  "parent": os.getppid()}))
 print("aside", file=sys.stderr)
 sys.exit(int(sys.argv[1]))
 """
@@ -186,6 +186,15 @@ def test_a_head_that_is_gone_takes_the_server_and_the_nodes_with_it(doomed, tmp_
     assert launcher.returncode == 1
     wait_until(lambda: not any(map(is_running, [server, *pids])))
     wait_until(lambda: not list(doomed.folder.glob("head-*")))
+
+
+def test_a_server_that_must_not_fork_is_not_asked(doomed, script):
+    """Such as one whose imports have initialised CUDA; it says so by a file."""
+    doomed.run(script, "0")
+    (socket,) = doomed.folder.glob("head-*/fork-*.sock")
+    socket.with_suffix(".unfit").touch()
+    _, out, _ = doomed.run(script, "0")
+    assert json.loads(out)["parent"] == os.getpid()
 
 
 def test_what_workflows_left_that_were_killed_is_removed_by_the_next(doomed, script):
