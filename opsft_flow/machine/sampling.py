@@ -24,6 +24,7 @@ def sample(
     # Where there is a GPU, one is used whatever the configuration counts, so one is held.
     gpus = 0 if settings.device == "cpu" else max(1, job.gpus)
     with borrow_gpus(gpus, job.settings["place"], prefer=lambda gpu: head is not None and is_warm(gpu, head)) as loan:
+        job.facts["gpus"] = [gpu.uuid for gpu in loan.gpus]
         engines, settings = plan_engines(name, settings, serving["engines_per_gpu"], job.threads, checkpoint, loan)
         if engines > 1 or is_kept(name, serving["engine"]):
             policy = Policy.of_manifest(job.policy, checkpoint, is_in_float32(settings, loan))

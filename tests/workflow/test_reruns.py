@@ -12,6 +12,7 @@ The finished sweep has 2 points of 2 iterations and 1 benchmark:
 """
 
 import shutil
+import sys
 
 import yaml
 
@@ -92,12 +93,16 @@ def test_keys_that_change_no_result_run_nothing(checkout):
 
 def test_more_gpus_start_more_processes_and_are_no_reason_to_train_again(checkout):
     alone = checkout.run("--dry-run", "--printshellcmds", "--forcerun", "sft").stdout
-    assert "sft.py --settings" in alone
+    assert alone.count("opsft_flow.machine.launch") == alone.count("-P -m ") > 4
+    assert alone.count("scripts/sft.py --gpus 0 ") == 4
     assert "torch.distributed.run" not in alone
     checkout.change(resources={"sft": {"gpu": 2}})
     assert checkout.would_run() == {}
     together = checkout.run("--dry-run", "--printshellcmds", "--forcerun", "sft").stdout
-    assert together.count("-m torch.distributed.run --standalone --nproc-per-node 2 -- ") == 4
+    started = (
+        "-m opsft_flow.machine.with_gpus 2 {python} -P -m torch.distributed.run --standalone --nproc-per-node 2 -- "
+    )
+    assert together.count(started.format(python=sys.executable)) == 4
 
 
 def test_a_seed_added_runs_its_own_chains(checkout):

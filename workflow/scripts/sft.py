@@ -116,6 +116,7 @@ def hold_gpu(job: Node) -> Iterator[None]:
         return
     # Where there is a GPU, one is used whatever the configuration counts, so one is held.
     with borrow_gpus(max(1, job.gpus), job.policy) as loan:
+        job.facts["gpus"] = [gpu.uuid for gpu in loan.gpus]
         put_to_sleep(loan.gpus)
         yield
 
