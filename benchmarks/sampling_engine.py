@@ -10,6 +10,7 @@ from benchmarks.record import versions
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
 from opsft_flow.machine.engines_per_gpu import share_of_gpu, weights_in_bfloat16
 from opsft_flow.machine.gpus import Loan, find_gpus
+from opsft_flow.machine.runtime import this_process
 from opsft_flow.machine.warm_engine import Policy, WarmEngine
 
 WARM_UP_TOKENS = 8
@@ -52,9 +53,9 @@ def start(job: dict) -> Callable:
     gpus = tuple(find_gpus()[:1])
     weights_mb = weights_in_bfloat16(pathlib.Path(job["checkpoint"]))
     each = share_of_gpu(settings, job["engines"], weights_mb, sum(gpu.memory_mb for gpu in gpus))
-    policy = Policy(job["checkpoint"], "benchmark", None, tolerance=0.0)
+    policy = Policy(job["checkpoint"], base="benchmark", weights="benchmark", probe=None, tolerance=0.0)
     # Nobody else uses the GPU of a benchmark: nothing is locked.
-    engines = WarmEngine(job["engine"], each, policy, Loan(gpus, ()), idle_s=600)
+    engines = WarmEngine(job["engine"], each, policy, Loan(gpus, ()), idle_s=600, head=this_process())
     return functools.partial(engines.generate, engines=job["engines"])
 
 

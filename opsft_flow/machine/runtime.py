@@ -50,6 +50,11 @@ def announce_head() -> None:
         os.environ.pop(HEAD, None)
 
 
+def this_process() -> Head:
+    """This process as the head of what serves it alone."""
+    return Head(os.getpid(), process_start(os.getpid()))
+
+
 def find_head() -> Head | None:
     """The workflow that started this process; None where there is none, or none on this machine, or no longer."""
     if HEAD not in os.environ:

@@ -8,7 +8,7 @@ from pathlib import Path
 from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling, load_engine
 from opsft_flow.machine.engines_per_gpu import choose_engines, share_of_gpu, weights_in_bfloat16
 from opsft_flow.machine.gpus import Loan, borrow_gpus
-from opsft_flow.machine.runtime import find_head
+from opsft_flow.machine.runtime import find_head, this_process
 from opsft_flow.machine.warm_engine import Policy, WarmEngine, is_warm, put_to_sleep
 from opsft_flow.node import Node
 
@@ -26,9 +26,12 @@ def sample(
     with borrow_gpus(gpus, job.settings["place"], prefer=lambda gpu: head is not None and is_warm(gpu, head)) as loan:
         job.facts["gpus"] = [gpu.uuid for gpu in loan.gpus]
         engines, settings = plan_engines(name, settings, serving["engines_per_gpu"], job.threads, checkpoint, loan)
-        if engines > 1 or is_kept(name, serving["engine"]):
+        keep = is_kept(name, serving["engine"])
+        if keep or engines > 1:
             policy = Policy.of_manifest(job.policy, checkpoint, is_in_float32(settings, loan))
-            kept = WarmEngine(name, settings, policy, loan, serving["idle_s"])
+            # Without a workflow on this machine (on a cluster) engines serve this node alone, and end with it.
+            owner = head if keep and head else this_process()
+            kept = WarmEngine(name, settings, policy, loan, serving["idle_s"], owner)
             return sample_from_kept(job, kept, requests, sampling, progress, engines)
         put_to_sleep(loan.gpus)
         with job.phase("engine start"):

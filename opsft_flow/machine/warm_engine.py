@@ -27,7 +27,7 @@ from opsft.engines import Completion, EngineSettings, Progress, Request, Samplin
 from opsft_flow.files import read_json
 from opsft_flow.machine import messages
 from opsft_flow.machine.gpus import Gpu, Loan
-from opsft_flow.machine.runtime import Head, connect, end_process, find_head, process_start, runtime_folder
+from opsft_flow.machine.runtime import Head, connect, end_process, runtime_folder
 
 REFUSALS = {"ValueError": ValueError, "FloatingPointError": FloatingPointError}
 
@@ -72,18 +72,19 @@ class Policy:
 class WarmEngine:
     """Samples from engines of one kind that share a loan of GPUs.
 
-    `settings` are those of each engine; `idle_s` is how long one waits for more to do. After `generate`, `phases` holds what starting, loading
+    `settings` are those of each engine; `idle_s` is how long one waits for more to do, and with `head` it ends. After `generate`, `phases` holds what starting, loading
     weights and sampling have taken, in seconds, each by the slowest engine.
     """
 
-    def __init__(self, name: str, settings: EngineSettings, policy: Policy, loan: Loan, idle_s: float) -> None:
+    def __init__(
+        self, name: str, settings: EngineSettings, policy: Policy, loan: Loan, idle_s: float, head: Head
+    ) -> None:
         self.name = name
         self.settings = settings
         self.policy = policy
         self.loan = loan
         self.idle_s = idle_s
-        # Without a workflow on this machine (on a cluster) the engines serve this node alone, and end with it.
-        self.head = find_head() or Head(os.getpid(), process_start(os.getpid()))
+        self.head = head
         self.phases: dict[str, float] = {}
 
     def generate(

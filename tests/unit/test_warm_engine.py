@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
 from opsft_flow.machine import messages
 from opsft_flow.machine.gpus import Gpu, Loan
-from opsft_flow.machine.runtime import FOLDER, HEAD, find_head, listen
+from opsft_flow.machine.runtime import FOLDER, HEAD, find_head, listen, this_process
 from opsft_flow.machine.warm_engine import EngineLost, Policy, WarmEngine, deal, put_to_sleep
 from tests.unit.processes import ROOT, FakeHead, find_process, is_running, wait_until
 
@@ -91,7 +91,7 @@ def engine_for(
     folder: Path, weights: str = "", probe: dict | None = None, idle_s: float = 60.0, loan=NO_GPU, base="toy"
 ):
     policy = Policy(str(folder), base, weights or folder.name, probe, tolerance=1e-3)
-    return WarmEngine("transformers", SETTINGS, policy, loan, idle_s)
+    return WarmEngine("transformers", SETTINGS, policy, loan, idle_s, find_head() or this_process())
 
 
 def server_of(head: FakeHead) -> int | None:
