@@ -151,10 +151,9 @@ def test_log_probs_without_a_gradient_equal_log_softmax():
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_memory_on_a_gpu_stays_below_two_chunks_of_logits():
     """151,936 x 896, bf16: beside the gradient of the head, the peak holds one chunk in fp32 and its copies in bf16."""
-    if not torch.cuda.is_available():
-        pytest.skip("no GPU")
     head = torch.nn.Linear(896, 151936, bias=False, device="cuda")
     hidden = torch.randn(8192, 896, device="cuda", requires_grad=True)
     targets, factors = torch.zeros(8192, dtype=torch.long, device="cuda"), torch.ones(8192, device="cuda")

@@ -1,7 +1,6 @@
 """The optimisers: that offloading changes nothing on a CPU, and that 8 bits are put back to the bit."""
 
 import copy
-import importlib.util
 
 import pytest
 import torch
@@ -15,8 +14,6 @@ KINDS = [("adamw", False), ("adamw", True), ("adamw_8bit", False)]
 
 def make(name: str, offload: bool) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     """A model with a matrix that is large enough to be quantised, and its optimiser."""
-    if name == "adamw_8bit" and importlib.util.find_spec("torchao") is None:
-        pytest.skip("torchao is not installed")
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(64, 128), torch.nn.Tanh(), torch.nn.Linear(128, 1))
     return model, make_optimizer(model, name, offload, **OPTIONS)
@@ -60,9 +57,8 @@ def test_offloaded_adamw_on_a_cpu_is_adamw_to_the_bit():
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_offloaded_moments_are_in_cpu_memory():
-    if not torch.cuda.is_available():
-        pytest.skip("no GPU")
     model = torch.nn.Linear(4, 4).cuda()
     optimizer = make_optimizer(model, "adamw", True, **OPTIONS)
     model(torch.ones(1, 4, device="cuda")).sum().backward()
