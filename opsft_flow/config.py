@@ -115,12 +115,19 @@ def check_references(config: dict) -> list[str]:
 
 
 def check_stop_rules(config: dict, block: dict, where: str) -> list[str]:
-    """A stop rule reads a benchmark that every point of its recipe is measured on."""
-    return [
+    """A stop rule reads a benchmark that every point of its recipe is measured on, after each iteration."""
+    problems = [
         f"recipes.{recipe}.stop.{name}.benchmark: {benchmark!r} is not among {where}.benchmarks: {', '.join(block['benchmarks'])}"
         for recipe in block["recipes"]
         for name, options in stop_rules(config["recipes"][recipe]).items()
         if (benchmark := options.get("benchmark")) not in (None, *block["benchmarks"])
+    ]
+    return problems + [
+        f"benchmarks.{benchmark}.every: found {every}; allowed: 1, for recipes.{recipe}.stop.{name} reads it after each iteration"
+        for recipe in block["recipes"]
+        for name, options in stop_rules(config["recipes"][recipe]).items()
+        if (benchmark := options.get("benchmark")) in block["benchmarks"]
+        and (every := config["benchmarks"][benchmark]["every"]) > 1
     ]
 
 

@@ -70,6 +70,22 @@ def sampled_policy(iteration: int, refresh_every: int | None) -> int:
     return (iteration - 1) // refresh_every * refresh_every if refresh_every else 0
 
 
+def is_measured(iteration: int, every: int, iterations: int) -> bool:
+    """True where a benchmark is measured after an iteration: after each `every`-th, and after the last one of `iterations`."""
+    return iteration % every == 0 or iteration == iterations
+
+
+def measured_on(block: dict, iteration: int) -> list[str]:
+    """The benchmarks that a point is measured on after an iteration.
+
+    `block` has the point's benchmarks and, where some are not measured after each iteration, `every` of those and the point's iterations.
+    """
+    every = block.get("every")
+    if not every:
+        return list(block["benchmarks"])
+    return [name for name in block["benchmarks"] if is_measured(iteration, every.get(name, 1), block["iterations"])]
+
+
 def policy_manifest(model: str, point: Point | None, iteration: int) -> str:
     """The manifest of policy `iteration`; policy 0 is the base model's."""
     if point is None or iteration == 0:

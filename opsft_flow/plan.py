@@ -21,6 +21,7 @@ from opsft_flow.page.build import assets_hash
 from opsft_flow.places import (
     Place,
     iteration_folder,
+    measured_on,
     parse_place,
     policy_manifest,
     problem_file,
@@ -90,6 +91,17 @@ class Plan:
 
     def iterations(self, point: Point) -> range:
         return range(1, self.recipe(point)["iterations"] + 1)
+
+    def benchmarks_of(self, point: Point) -> dict:
+        """A point's iterations and benchmarks, and how often those are measured that are not after each iteration."""
+        names = list(self.points[point])
+        every = {name: k for name in names if (k := self.config["benchmarks"][name]["every"]) > 1}
+        iterations = self.recipe(point)["iterations"]
+        return {"iterations": iterations, "benchmarks": names, **({"every": every} if every else {})}
+
+    def sampling_of(self, benchmark: str) -> dict:
+        """The block of a benchmark, but for when it is measured."""
+        return {key: value for key, value in self.config["benchmarks"][benchmark].items() if key != "every"}
 
     def schedule(self, point: Point) -> dict:
         """The budget schedule of a point."""
@@ -243,6 +255,8 @@ class Plan:
         if parsed.point is None or parsed.benchmark is None or not self.decision(parsed.point.path, parsed.iteration):
             return []
         point = parsed.point if parsed.iteration > 1 else None
+        if point and parsed.benchmark not in measured_on(self.benchmarks_of(point), parsed.iteration - 1):
+            return []
         before = Place(parsed.model, point, parsed.iteration - 1, parsed.benchmark)
         return [self.path(f"{before.path}/rollouts.parquet")]
 
@@ -256,11 +270,11 @@ class Plan:
 
     def measurements(self, point: Point, through: int | None = None) -> list[str]:
         """What filter, sft and evaluate measured in each iteration of a point, up to iteration `through`."""
-        files = []
+        files, block = [], self.benchmarks_of(point)
         for i in self.iterations(point)[:through]:
             folder = iteration_folder(point, i)
             files += [f"{folder}/train/filter.json", f"{folder}/policy.json"]
-            files += [f"{folder}/eval/{name}/metrics.json" for name in self.points[point]]
+            files += [f"{folder}/eval/{name}/metrics.json" for name in measured_on(block, i)]
         return [self.path(file) for file in files]
 
     def base_metrics(self, point: str) -> list[str]:
@@ -405,7 +419,7 @@ class Plan:
         `max_tokens` is None where the cap stands in what `budget_inputs` names.
         """
         if place.benchmark:
-            block = self.config["benchmarks"][place.benchmark]
+            block = self.sampling_of(place.benchmark)
             return {"prompts": None, **{key: block[key] for key in block if key != "problems"}}
         # When rollouts are refreshed is told by the policy that is sampled.
         block = {key: value for key, value in self.recipe(place.point)["rollouts"].items() if key != "refresh_every"}
@@ -487,13 +501,17 @@ class Plan:
 
     def track_settings(self, point: str, iteration: int) -> str:
         parsed = Point.from_path(point)
+        block = self.benchmarks_of(parsed)
+        if "every" not in block:
+            # An iteration more is no reason to send the earlier ones again.
+            del block["iterations"]
         return canonical(
             {
                 "node": "track",
                 "code": code_hash("track"),
                 "results": self.results,
                 "point": vars(parsed),
-                "benchmarks": list(self.points[parsed]),
+                **block,
                 "iteration": iteration,
                 "track": self.config["track"],
                 "config": self.config_of(parsed),
@@ -513,7 +531,7 @@ class Plan:
             "model": self.config["models"][point.model],
             "recipe": recipe,
             "problems": {name: self.config["problems"][name] for name in sets},
-            "benchmarks": {name: self.config["benchmarks"][name] for name in self.points[point]},
+            "benchmarks": {name: self.sampling_of(name) for name in self.points[point]},
             "engine": engine_for(self.config, point.model),
             "verify": self.config["verify"],
             "evaluate": self.config["evaluate"],
@@ -539,13 +557,12 @@ class Plan:
         points = [
             {
                 **vars(point),
-                "iterations": self.recipe(point)["iterations"],
-                "benchmarks": list(names),
+                **self.benchmarks_of(point),
                 "train_temperature": self.recipe(point)["rollouts"]["temperature"],
                 "refresh_every": self.recipe(point)["rollouts"]["refresh_every"],
                 "updates_per_batch": self.recipe(point)["sft"]["updates"] * self.recipe(point)["sft"]["epochs"],
             }
-            for point, names in self.points.items()
+            for point in self.points
         ]
         return canonical(
             {
@@ -554,9 +571,7 @@ class Plan:
                 "results": self.results,
                 "points": points,
                 "base": self.benchmarks,
-                "sampling": {
-                    name: self.config["benchmarks"][name] for names in self.benchmarks.values() for name in names
-                },
+                "sampling": {name: self.sampling_of(name) for names in self.benchmarks.values() for name in names},
             }
         )
 
@@ -622,12 +637,11 @@ class Plan:
         points = [
             {
                 **vars(point),
-                "iterations": self.recipe(point)["iterations"],
-                "benchmarks": list(names),
+                **self.benchmarks_of(point),
                 "tracked": self.tracked_iterations(point),
                 **({"decided": decided} if (decided := self.decided(point)) else {}),
             }
-            for point, names in self.points.items()
+            for point in self.points
         ]
         return {"results": self.results, "points": points, "base": self.benchmarks}
 

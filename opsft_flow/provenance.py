@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from opsft_flow.files import read_json
-from opsft_flow.places import Place, problem_file
+from opsft_flow.places import Place, measured_on, problem_file
 from opsft_flow.points import Point
 
 SEPARATOR = " | "
@@ -43,12 +43,13 @@ def found_values(settings: dict, model: str, benchmark: str, problem_set: str) -
 
 
 def places_of(settings: dict, model: str, benchmark: str) -> Iterator[Place]:
-    """The base model's evaluation, and that of every iteration of every point."""
+    """The base model's evaluation, and all those of every point."""
     yield Place(model, None, 0, benchmark)
     for block in settings["points"]:
         if block["model"] == model and benchmark in block["benchmarks"]:
             point = Point(model, block["recipe"], block["budget"], block["seed"])
-            yield from (Place(model, point, i, benchmark) for i in range(1, block["iterations"] + 1))
+            numbers = (i for i in range(1, block["iterations"] + 1) if benchmark in measured_on(block, i))
+            yield from (Place(model, point, i, benchmark) for i in numbers)
 
 
 def values_of(result: Path, columns: Callable[[dict], dict]) -> Iterator[tuple[str, object]]:

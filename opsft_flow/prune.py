@@ -4,7 +4,7 @@ import os
 import pathlib
 
 from opsft_flow.files import read_json
-from opsft_flow.places import Place, iteration_folder, sampled_policy
+from opsft_flow.places import Place, iteration_folder, measured_on, sampled_policy
 from opsft_flow.points import Point
 from opsft_flow.policy import locate
 from opsft_flow.scratch import is_held
@@ -56,7 +56,9 @@ def is_open(results: str, point: Point, iteration: int, block: dict | None) -> b
     """True where something that samples from policy `iteration`, or trains it on, has not been written yet."""
     if block is None:
         return False
-    readers = [f"{Place(point.model, point, iteration, name).path}/rollouts.parquet" for name in block["benchmarks"]]
+    readers = [
+        f"{Place(point.model, point, iteration, name).path}/rollouts.parquet" for name in measured_on(block, iteration)
+    ]
     if iteration < block["iterations"]:
         readers.append(f"{iteration_folder(point, iteration + 1)}/policy.json")
     for i in range(1, block["iterations"] + 1):

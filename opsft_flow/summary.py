@@ -1,7 +1,7 @@
 """One row per point, iteration and benchmark, from what filter, sft and evaluate measured."""
 
 from opsft_flow.files import read_json
-from opsft_flow.places import Place, iteration_folder, sampled_policy
+from opsft_flow.places import Place, iteration_folder, measured_on, sampled_policy
 from opsft_flow.points import Point
 
 KEYS = ["model", "recipe", "budget", "schedule", "seed", "iteration", "benchmark"]
@@ -34,7 +34,7 @@ def point_rows(settings: dict) -> tuple[list[dict], list[dict]]:
             measured = training_columns(f"{results}/{iteration_folder(point, i)}")
             budget, lag = measured.pop("budget"), i - 1 - sampled_policy(i, block["refresh_every"])
             training = {**measured, **chosen, "policy_lag": lag}
-            for name in block["benchmarks"]:
+            for name in measured_on(block, i):
                 values = (point.model, point.recipe, budget, point.schedule, point.seed, i, name)
                 keys = dict(zip(KEYS, values, strict=True))
                 add(keys, Place(point.model, point, i, name), training)

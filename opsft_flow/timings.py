@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from opsft_flow.files import read_json
-from opsft_flow.places import Place, iteration_folder
+from opsft_flow.places import Place, iteration_folder, measured_on
 from opsft_flow.points import Point
 from opsft_flow.summary import KEYS
 
@@ -60,7 +60,7 @@ def sidecars(settings: dict) -> Iterator[tuple[dict, str]]:
                 ("sft", "policy"),
             ):
                 yield as_keys((*keys, None), node), f"{folder}/{file}.run.json"
-            for name in block["benchmarks"]:
+            for name in measured_on(block, i):
                 yield from measuring(Place(point.model, point, i, name), (*keys, name))
             if i in block["tracked"]:
                 yield as_keys((*keys, None), "track"), f"{folder}/tracked.run.json"

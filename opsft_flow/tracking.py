@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from opsft_flow.files import read_json
-from opsft_flow.places import Place, iteration_folder
+from opsft_flow.places import Place, iteration_folder, measured_on
 from opsft_flow.points import Point
 
 
@@ -31,14 +31,18 @@ def run_identity(project: str, point: Point, config: dict) -> dict:
     }
 
 
-def steps_of(results: str, point: Point, benchmarks: list[str], iteration: int) -> list[dict[str, float]]:
-    """What was measured, one dict a step: step 0 is the base model, step i what iteration i measured."""
-    base = {name: f"{results}/{Place(point.model, None, 0, name).path}/metrics.json" for name in benchmarks}
+def steps_of(results: str, point: Point, block: dict, iteration: int) -> list[dict[str, float]]:
+    """What was measured, one dict a step: step 0 is the base model, step i what iteration i measured.
+
+    `block` has the point's benchmarks, as `measured_on` takes it.
+    """
+    base = {name: f"{results}/{Place(point.model, None, 0, name).path}/metrics.json" for name in block["benchmarks"]}
     steps = [{"iteration": 0, **evaluation(base)}]
     for i in range(1, iteration + 1):
         folder = f"{results}/{iteration_folder(point, i)}"
         statistics, manifest = read_json(f"{folder}/train/filter.json"), read_json(f"{folder}/policy.json")
-        after = {name: f"{results}/{Place(point.model, point, i, name).path}/metrics.json" for name in benchmarks}
+        names = measured_on(block, i)
+        after = {name: f"{results}/{Place(point.model, point, i, name).path}/metrics.json" for name in names}
         steps.append(
             {
                 "iteration": i,

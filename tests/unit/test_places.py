@@ -8,6 +8,7 @@ from opsft_flow.places import (
     PLACE_PATTERN,
     Place,
     iteration_folder,
+    measured_on,
     parse_iteration,
     parse_place,
     policy_manifest,
@@ -71,6 +72,14 @@ def test_the_folder_of_an_iteration_is_read_back():
 )
 def test_training_samples_the_policy_that_was_current_when_it_was_last_renewed(refresh_every, policies):
     assert [sampled_policy(i, refresh_every) for i in range(1, 7)] == policies
+
+
+def test_a_benchmark_is_measured_after_every_so_many_iterations_and_after_the_last():
+    block = {"benchmarks": ["often", "seldom"], "every": {"seldom": 3}, "iterations": 7}
+    measured = [i for i in range(1, 8) if "seldom" in measured_on(block, i)]
+    assert measured == [3, 6, 7]
+    assert all("often" in measured_on(block, i) for i in range(1, 8))
+    assert measured_on({"benchmarks": ["often"]}, 5) == ["often"]
 
 
 def test_other_paths():

@@ -307,6 +307,19 @@ def test_the_summary_reads_what_filter_sft_and_evaluate_measured():
     ]
 
 
+def test_a_benchmark_that_is_measured_seldom_is_read_and_named_only_where_it_is():
+    config = change(change(example_config(), "recipes.r.iterations", 5), "benchmarks.hard.every", 2)
+    plan, often = Plan(config), Plan(change(example_config(), "recipes.r.iterations", 5))
+    point = next(iter(plan.points))
+    read = [file for file in plan.measurements(point) if "eval/hard" in file]
+    assert read == [f"results/{point.path}/iter{i}/eval/hard/metrics.json" for i in (2, 4, 5)]
+    assert sum("eval/easy" in file for file in plan.measurements(point)) == 5
+    place = f"{point.path}/iter2/eval/hard"
+    for settings in ("generate_settings", "verify_settings", "evaluate_settings"):
+        assert getattr(plan, settings)(place) == getattr(often, settings)(place)
+    assert plan.config_of(point) == often.config_of(point)
+
+
 def test_points_are_compared_after_their_last_iteration_only():
     inputs = Plan(example_config()).comparison_inputs()
     places = ["m/base", f"{A.path}/iter2", f"{B.path}/iter2"]

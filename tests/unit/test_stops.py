@@ -168,6 +168,9 @@ def test_what_the_nodes_read_where_rules_are_set(config, tmp_path):
     ]
     assert plan.measured_before(f"{POINT.path}/iter3/eval/easy") == [f"{folder}/iter2/eval/easy/rollouts.parquet"]
     assert plan.measured_before(f"{POINT.path}/iter1/eval/easy") == [f"{tmp_path}/m/base/eval/easy/rollouts.parquet"]
+    seldom = plan_of(change(config, "benchmarks.hard.every", 2), {**ON_ACCURACY, **under(0.1)})
+    assert seldom.measured_before(f"{POINT.path}/iter2/eval/hard") == []
+    assert seldom.measured_before(f"{POINT.path}/iter3/eval/hard") == [f"{folder}/iter2/eval/hard/rollouts.parquet"]
     assert plan.measured_before(f"{POINT.path}/iter3/train") == plan.measured_before("m/base/eval/easy") == []
     assert re.fullmatch(plan.undecided_pattern(), f"{POINT.path}/iter3")
     assert not re.fullmatch(plan_of(config, None).undecided_pattern(), f"{POINT.path}/iter3")
@@ -259,3 +262,8 @@ def test_nothing_is_sampled_of_a_stopped_point(tmp_path, shards):
         assert len(read_table(tmp_path / "rollouts.parquet", ROLLOUT)) == expected
         assert read_json(tmp_path / "run.json")["run"]["shards"] == shards
     assert (tmp_path / "rollouts.parquet").read_bytes() == (tmp_path / "before.parquet").read_bytes()
+
+
+def test_a_rule_that_reads_a_benchmark_after_each_iteration_refuses_one_that_is_measured_seldom(config):
+    with pytest.raises(ConfigError, match=r"benchmarks\.easy\.every: found 2; allowed: 1, for recipes\.r\.stop\."):
+        plan_of(change(config, "benchmarks.easy.every", 2), ON_ACCURACY)

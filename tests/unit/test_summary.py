@@ -101,6 +101,13 @@ def settings(tmp_path):
     }
 
 
+def test_a_benchmark_that_was_not_measured_after_an_iteration_has_no_row_for_it(settings):
+    settings["points"][0]["every"] = {"c": 2}
+    rows, _ = point_rows(settings)
+    assert [row["iteration"] for row in rows if row["benchmark"] == "c"] == [0, 2]
+    assert [row["iteration"] for row in rows if row["benchmark"] == "b"] == [0, 1, 2]
+
+
 def test_one_row_for_each_point_iteration_and_benchmark_after_those_of_the_base_model(settings):
     points, curves = point_rows(settings)
     keys = [tuple(row[key] for key in KEYS) for row in points]

@@ -106,7 +106,7 @@ def test_steps_are_the_base_model_and_then_every_iteration(tmp_path):
             {"metrics": None if copied else {"loss": 0.25}, "copied": copied, "stopped": STOPPED if copied else None},
         )
         write_json(folder / "eval/b/metrics.json", metrics_of(0.5 + i / 10, i / 10))
-    assert steps_of(str(tmp_path), POINT, ["b"], 2) == [
+    assert steps_of(str(tmp_path), POINT, {"benchmarks": ["b"]}, 2) == [
         {"iteration": 0, "eval/b/accuracy": 0.5},
         {
             "iteration": 1,
@@ -126,6 +126,6 @@ def test_steps_are_the_base_model_and_then_every_iteration(tmp_path):
             "eval/b/difference/accuracy": 0.2,
         },
     ]
-    assert len(steps_of(str(tmp_path), POINT, ["b"], 1)) == 2
+    assert len(steps_of(str(tmp_path), POINT, {"benchmarks": ["b"]}, 1)) == 2
     assert outcome_of(str(tmp_path), POINT, 1) == {}
     assert outcome_of(str(tmp_path), POINT, 2) == {f"stopped/{key}": value for key, value in STOPPED.items()}

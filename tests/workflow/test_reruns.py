@@ -33,6 +33,13 @@ def test_an_evaluate_key_runs_the_estimators_only(checkout):
     assert checkout.would_run() == {"evaluate": 5, **TRACK, **SUMMARY}
 
 
+def test_a_benchmark_that_is_measured_less_often_runs_the_tables_only(checkout):
+    checkout.change(benchmarks={"sums": {"every": 2}})
+    jobs = {**TRACK, **SUMMARY}
+    del jobs["compare"]
+    assert checkout.would_run() == jobs
+
+
 def test_an_sft_key_runs_training_and_what_follows(checkout):
     checkout.change(recipes={"opsft": {"sft": {"lr": 3.0e-4}}})
     assert checkout.would_run() == {**AFTER_FILTER, "filter": 2}

@@ -5,7 +5,7 @@ import json
 import os
 
 from opsft_flow.files import read_json
-from opsft_flow.places import iteration_folder
+from opsft_flow.places import iteration_folder, measured_on
 from opsft_flow.points import Point
 
 
@@ -22,7 +22,7 @@ def main() -> None:
         ]
         trained = [file for file in manifests if os.path.exists(file)]
         stopped = read_json(trained[-1])["stopped"] if trained else None
-        nodes += iterations * (4 + 3 * len(benchmarks))
+        nodes += 4 * iterations + 3 * sum(len(measured_on(block, i)) for i in range(1, iterations + 1))
         print(f"{point.path}: {len(trained)} of {iterations} iterations done; measured on {', '.join(benchmarks)}")
         if stopped:
             print(f"    stopped after iteration {stopped['iteration']}, {stopped['rule']}: {stopped['message']}")

@@ -40,7 +40,7 @@ def main() -> None:
                 "folder": folder,
                 "config": settings["config"],
                 "identity": {**identity, "tags": [*identity["tags"], *block["tags"]]},
-                "steps": steps_of(settings["results"], point, settings["benchmarks"], settings["iteration"]),
+                "steps": steps_of(settings["results"], point, settings, settings["iteration"]),
                 "summary": outcome_of(settings["results"], point, settings["iteration"]),
             }
             with job.phase("write"):
