@@ -13,6 +13,11 @@ from opsft_flow.errors import ConfigError
 from tests.unit.example_config import change, example_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+GIVEN_AFTER = {
+    "local.yaml": "gsm8k-0.5b.yaml",
+    "few-on-cpu.yaml": "gsm8k-0.5b.yaml",
+    "paper-7b.yaml": "paper-1.5b.yaml",
+}
 EXPERIMENTS = sorted(path.name for path in (ROOT / "experiments").rglob("*.yaml"))
 
 
@@ -319,7 +324,7 @@ def test_the_embedded_default_can_be_run():
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_can_be_run_over_the_embedded_default(name):
     config = read(ROOT / "config.yaml")
-    if name in ("local.yaml", "few-on-cpu.yaml"):  # given after the overlay of an experiment
-        update_config(config, read(ROOT / "experiments" / "gsm8k-0.5b.yaml"))
+    if name in GIVEN_AFTER:
+        update_config(config, read(ROOT / "experiments" / GIVEN_AFTER[name]))
     update_config(config, read(next((ROOT / "experiments").rglob(name))))
     resolve(config)
