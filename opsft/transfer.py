@@ -21,6 +21,12 @@ def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return target
 
 
+def move_module(module: torch.nn.Module, device: torch.device) -> None:
+    """Put all parameters and buffers on `device`, as `module.to(device)` does."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = moved(tensor.data, device)
+
+
 @functools.cache
 def page_locked_buffer() -> torch.Tensor:
     """Bytes that a GPU reads and writes by itself; locked once in a process."""

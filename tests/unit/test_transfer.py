@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from opsft.transfer import BUFFER_BYTES, bytes_of, copy_through, moved
+from opsft.transfer import BUFFER_BYTES, bytes_of, copy_through, move_module, moved
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.uint8, torch.bool)
@@ -80,6 +80,20 @@ def test_a_transposed_tensor_keeps_its_values_and_strides_as_with_to():
     assert there.stride() == tensor.to(GPU).stride()
     assert_same_bits(there, tensor)
     assert_same_bits(moved(there, CPU), tensor)
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_a_module_moves_with_its_buffers_and_its_tied_parameters_stay_tied():
+    module = torch.nn.ModuleDict({"a": torch.nn.Linear(4, 4), "b": torch.nn.Linear(4, 4), "n": torch.nn.BatchNorm1d(4)})
+    module["b"].weight = module["a"].weight
+    expected = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    move_module(module, GPU)
+    assert module["b"].weight is module["a"].weight
+    assert all(parameter.requires_grad and parameter.is_leaf for parameter in module.parameters())
+    for name, tensor in module.state_dict().items():
+        assert tensor.is_cuda
+        assert_same_bits(tensor, expected[name])
 
 
 @pytest.mark.gpu
