@@ -252,12 +252,15 @@ def merge(weights: dict, adapter: dict) -> dict:
 
 
 def leave_gpu(model) -> None:
-    """Free the GPU's memory for whoever holds it next; several processes leave it when they end."""
+    """Free the GPU's memory for whoever holds it next; several processes leave it when they end.
+
+    The model keeps its shapes and loses its values, which have been gathered.
+    """
     import torch
 
     if PROCESSES == 1:
         model.zero_grad()
-        model.to("cpu")
+        model.to_empty(device="cpu")
         torch.cuda.empty_cache()
 
 
