@@ -74,6 +74,9 @@ class EngineServer:
             os.close(lock)
         self.own_files = [self.listener.fileno()]
         messages.send(client, outcome)
+        # Closing alone does not end the connection while the other thread waits on it, which can be for a second.
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
         # What a start that failed has taken is given back with the process.
         if outcome["event"] == "broken" or (order["do"] == "sample" and self.engine is None):
             end()

@@ -268,20 +268,26 @@ def start_engine(path: Path, head: Head, idle_s: float) -> subprocess.Popen:
 
 
 def put_to_sleep(gpus: Sequence[Gpu], besides: Sequence[Path] = ()) -> None:
-    """Have every engine that waits on these GPUs free their memory; the caller holds the GPUs' locks.
+    """Have every engine that waits on these GPUs free their memory, all at once; the caller holds the GPUs' locks.
 
     Engines of all workflows of this user are meant: a GPU has one user at a time, whoever kept it warm.
     """
     wanted = set(map(label, gpus))
-    for path in runtime_folder().glob("head-*/engine-*.sock"):
-        if path in besides or not wanted & set(path.name.split("-")[1].split("+")):
-            continue
-        server = connect(path)
-        if server is not None:
-            with server, contextlib.suppress(BrokenPipeError):
-                messages.send(server, {"do": "sleep"})
-                while messages.receive(server):
-                    pass
+    sockets = runtime_folder().glob("head-*/engine-*.sock")
+    waiting = [path for path in sockets if path not in besides and wanted & set(path.name.split("-")[1].split("+"))]
+    if waiting:
+        with ThreadPoolExecutor(len(waiting)) as pool:
+            list(pool.map(put_one_to_sleep, waiting))
+
+
+def put_one_to_sleep(path: Path) -> None:
+    """Have the engine at `path` free its GPU's memory; returns when it has, or when its process has ended."""
+    server = connect(path)
+    if server is not None:
+        with server, contextlib.suppress(BrokenPipeError):
+            messages.send(server, {"do": "sleep"})
+            while messages.receive(server):
+                pass
 
 
 def is_warm(gpu: Gpu, head: Head) -> bool:
