@@ -112,6 +112,11 @@ def gpus_to_generate():
     return gpus if resources_of("generate", "shards") == 1 else lambda wildcards, input: 0 if input.shards else gpus
 
 
+def sampling_priority():
+    """Where policies are dropped, benchmarks go before training rollouts: a policy goes once it has been measured."""
+    return 0 if KEEPER.keep == "all" else lambda wildcards: 5 if "/eval/" in wildcards.place else 0
+
+
 def look_before_sampling():
     """Run the check over all that the sweep needs, once for each state of the configuration; end the run where it fails.
 

@@ -2,7 +2,8 @@
 
 
 onstart:
-    watch_policies()
+    if not workflow.touch:
+        watch_policies()
     if any(job.rule.name.endswith(("generate", "verify")) for job in workflow.dag.needrun_jobs()):
         look_before_sampling()
 
