@@ -20,6 +20,7 @@ from pathlib import Path
 from opsft.engines import Engine, EngineSettings, Request, Sampling, load_engine
 from opsft_flow.machine import messages
 from opsft_flow.machine.runtime import Head, listen, remove_leftovers_of_heads
+from opsft_flow.node import limit_threads
 
 
 class EngineServer:
@@ -95,6 +96,7 @@ class EngineServer:
     def take_policy(self, client: socket.socket, order: dict) -> None:
         """Start the engine where it has not been, put the policy's weights into it where they are others, and check them."""
         if self.engine is None:
+            limit_threads(order["threads"])
             with timed(client, "engine start"):
                 self.engine = load_engine(order["engine"], order["model"], EngineSettings(**order["settings"]))
         elif self.weights != order["weights"]:

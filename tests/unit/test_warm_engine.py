@@ -7,18 +7,20 @@ import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
-from opsft_flow.machine import messages
+from opsft_flow.machine import engine_server, messages
 from opsft_flow.machine.gpus import Gpu, Loan
 from opsft_flow.machine.runtime import FOLDER, HEAD, find_head, listen, this_process
 from opsft_flow.machine.warm_engine import EngineLost, Policy, WarmEngine, deal, put_to_sleep
@@ -93,7 +95,7 @@ def engine_for(
     folder: Path, weights: str = "", probe: dict | None = None, idle_s: float = 60.0, loan=NO_GPU, base="toy"
 ):
     policy = Policy(str(folder), base, weights or folder.name, probe, tolerance=1e-3)
-    return WarmEngine("transformers", SETTINGS, policy, loan, idle_s, find_head() or this_process())
+    return WarmEngine("transformers", SETTINGS, policy, loan, 1, idle_s, find_head() or this_process())
 
 
 def server_of(head: FakeHead) -> int | None:
@@ -287,6 +289,16 @@ def test_engines_that_wait_on_a_gpu_are_put_to_sleep_and_others_are_not(in_workf
     put_to_sleep((Gpu("1", "GPU-b", 1), Gpu("3", "GPU-d", 1)), besides=(keep,))
     assert sorted(heard) == ["1+2: sleep", "1: sleep"]
     assert not together.broken, "one engine was asked only after the other had answered"
+
+
+def test_an_engine_is_held_to_its_threads_before_it_starts(monkeypatch):
+    happened = []
+    monkeypatch.setattr(engine_server, "limit_threads", lambda threads: happened.append(threads))
+    monkeypatch.setattr(engine_server, "load_engine", lambda *asked: happened.append("started"))
+    server, (client, _other_end) = SimpleNamespace(engine=None, weights=None), socket.socketpair()
+    order = {"engine": "vllm", "model": "", "settings": {"context": 8}, "threads": 3, "weights": "", "probe": None}
+    engine_server.EngineServer.take_policy(server, client, {**order, "tolerance": 0.0})
+    assert happened == [3, "started"]
 
 
 def test_an_engine_that_has_gone_to_sleep_lets_go_of_its_client_at_once(in_workflow):
