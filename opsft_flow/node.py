@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 
 import threadpoolctl
 
-from opsft_flow.files import write_json
+from opsft_flow.files import read_json, write_json
 from opsft_flow.machine.clock import take_clock
+from opsft_flow.machine.only_copy import only_copy
 
 REPORTED_PACKAGES = ("torch", "transformers", "vllm", "math-verify", "pyarrow", "numpy", "wandb")
 
@@ -29,12 +30,14 @@ class Node:
     `finished` is for a script to call, or to set, when its result is in place.
     """
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, arguments: argparse.Namespace, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+        self.inputs, self.outputs = inputs, outputs
         self.settings: dict = json.loads(arguments.settings)
         self.threads: int = arguments.threads
         self.gpus: int = arguments.gpus
         self.started, script_started = take_clock()
         self.phases = {"process start": script_started - self.started, "imports": time.time() - script_started}
+        self.read: dict[str, dict] = {}
         self.facts: dict = {}
         self.finished: Callable[[], None] = lambda: None
         for name, path in vars(arguments).items():
@@ -50,8 +53,19 @@ class Node:
         finally:
             self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - started
 
+    def read_from(self) -> dict[str, dict]:
+        """What the arguments name to read, as it is now."""
+        return {name: described(getattr(self, name)) for name in self.inputs}
+
+    def is_made(self) -> bool:
+        """True where every output is there, made with the same settings from the same inputs."""
+        if not all(map(os.path.exists, (self.run, *(getattr(self, name) for name in self.outputs)))):
+            return False
+        made = read_json(self.run)
+        return made["settings"] == self.settings and made.get("inputs") == self.read_from()
+
     def write_sidecar(self) -> None:
-        """Write the settings, and what was run, when, where, for how long and with which versions."""
+        """Write the settings and inputs, and what was run, when, where, for how long and with which versions."""
         ended = time.time()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         run = {
@@ -65,7 +79,19 @@ class Node:
             "packages": installed_versions(),
             **self.facts,
         }
-        write_json(self.run, {"settings": self.settings, "run": run})
+        write_json(self.run, {"settings": self.settings, "inputs": self.read, "run": run})
+
+
+def described(argument: str) -> dict:
+    """A file or folder by its path, size in bytes and time of change in nanoseconds; any other argument as it is.
+
+    Whether a file is still the one that was read is told without reading it, for it may have gigabytes.
+    """
+    try:
+        found = os.stat(argument)
+    except OSError:
+        return {"value": argument}
+    return {"path": argument, "bytes": found.st_size, "changed": found.st_mtime_ns}
 
 
 def timestamp(seconds: float) -> str:
@@ -87,8 +113,14 @@ def version_of(name: str, module: str) -> str:
 
 
 @contextlib.contextmanager
-def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Iterator[Node]:
+def node(
+    description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], reads_more: bool = False
+) -> Iterator[Node]:
     """Parse the command line, yield the node, and write its sidecar when the body has ended without an error.
+
+    Another copy of the node that is running is waited for. Snakemake has deleted the outputs before it starts a node: where they
+    are there, such a copy has made them. They are taken, and the process ends, where it was the same work. With `reads_more` the
+    node reads what no argument names, so that this cannot be told, and the work is done again.
 
     A ValueError or an OSError is something the user can mend: it is shown as one message, without a traceback. Any other exception
     is a fault of ours and shows its traceback. Both end the process with status 1.
@@ -99,11 +131,16 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) ->
     parser.add_argument("--gpus", type=int, default=0, help="GPUs to use, where there are any")
     for name in (*inputs, *outputs, "run"):
         parser.add_argument(f"--{name}", required=True)
-    this = Node(parser.parse_args())
+    this = Node(parser.parse_args(), inputs, outputs)
     limit_threads(this.threads)
     try:
-        yield this
-        this.write_sidecar()
+        with only_copy(getattr(this, (*outputs, "run")[0]), this.is_made):
+            if this.is_made() and not reads_more:
+                print("made meanwhile by another copy of this node: its result is taken", flush=True)
+                sys.exit(0)
+            this.read = this.read_from()
+            yield this
+            this.write_sidecar()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(1)

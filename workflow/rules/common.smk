@@ -137,8 +137,7 @@ def look_before_sampling():
         command += ["--threads", str(resources_of("verify", "threads"))]
         outputs = ["--checked", checked, "--overlap", f"{RESULTS}/problems/overlap.csv"]
         outputs += ["--run", checked.replace(".json", ".run.json")]
-        done = subprocess.run(command + outputs, capture_output=True, text=True)
-        print(done.stdout, end="", file=sys.stderr)
+        done = subprocess.run(command + outputs, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             raise WorkflowError(f"nothing was sampled: {done.stderr.strip()}")
 
