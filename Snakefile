@@ -33,6 +33,8 @@ localrules:
     dump_config,
     prune,
     replay,
+    shared,
+    points,
 
 
 rule all:

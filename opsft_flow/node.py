@@ -18,6 +18,7 @@ import threadpoolctl
 from opsft_flow.files import read_json, write_json
 from opsft_flow.machine.clock import take_clock
 from opsft_flow.machine.only_copy import only_copy
+from opsft_flow.machine.unseen import bring_back, forget, keep
 
 REPORTED_PACKAGES = ("torch", "transformers", "vllm", "math-verify", "pyarrow", "numpy", "wandb")
 
@@ -31,10 +32,11 @@ class Node:
     """
 
     def __init__(self, arguments: argparse.Namespace, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
-        self.inputs, self.outputs = inputs, outputs
         self.settings: dict = json.loads(arguments.settings)
         self.threads: int = arguments.threads
         self.gpus: int = arguments.gpus
+        self.inputs = {name: getattr(arguments, name) for name in inputs}
+        self.outputs = [getattr(arguments, name) for name in outputs]
         self.started, script_started = take_clock()
         self.phases = {"process start": script_started - self.started, "imports": time.time() - script_started}
         self.read: dict[str, dict] = {}
@@ -55,13 +57,15 @@ class Node:
 
     def read_from(self) -> dict[str, dict]:
         """What the arguments name to read, as it is now."""
-        return {name: described(getattr(self, name)) for name in self.inputs}
+        return {name: described(argument) for name, argument in self.inputs.items()}
 
     def is_made(self) -> bool:
         """True where every output is there, made with the same settings from the same inputs."""
-        if not all(map(os.path.exists, (self.run, *(getattr(self, name) for name in self.outputs)))):
-            return False
-        made = read_json(self.run)
+        return all(map(os.path.exists, [self.run, *self.outputs])) and self.is_same(self.run)
+
+    def is_same(self, sidecar: str | os.PathLike) -> bool:
+        """True where a sidecar tells of this very work."""
+        made = read_json(sidecar)
         return made["settings"] == self.settings and made.get("inputs") == self.read_from()
 
     def write_sidecar(self) -> None:
@@ -113,14 +117,12 @@ def version_of(name: str, module: str) -> str:
 
 
 @contextlib.contextmanager
-def node(
-    description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], reads_more: bool = False
-) -> Iterator[Node]:
+def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], may_take: bool = True) -> Iterator[Node]:
     """Parse the command line, yield the node, and write its sidecar when the body has ended without an error.
 
-    Another copy of the node that is running is waited for. Snakemake has deleted the outputs before it starts a node: where they
-    are there, such a copy has made them. They are taken, and the process ends, where it was the same work. With `reads_more` the
-    node reads what no argument names, so that this cannot be told, and the work is done again.
+    Another copy of the node that is running is waited for. Where one has done the same work its result is taken, and the
+    process ends: Snakemake has deleted the outputs before, so what is there is nothing that it wants to be made again. `may_take` is
+    False where the arguments do not name all that the node reads and writes, so that this cannot be told.
 
     A ValueError or an OSError is something the user can mend: it is shown as one message, without a traceback. Any other exception
     is a fault of ours and shows its traceback. Both end the process with status 1.
@@ -134,19 +136,29 @@ def node(
     this = Node(parser.parse_args(), inputs, outputs)
     limit_threads(this.threads)
     try:
-        with only_copy(getattr(this, (*outputs, "run")[0]), this.is_made):
-            if this.is_made() and not reads_more:
-                print("made meanwhile by another copy of this node: its result is taken", flush=True)
-                sys.exit(0)
+        with only_copy(this.outputs[0], this.is_made):
+            if may_take:
+                take_result(this)
             this.read = this.read_from()
             yield this
             this.write_sidecar()
+            if may_take:
+                keep(this.run, this.outputs)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
     except Exception:
         traceback.print_exc()
         sys.exit(1)
+
+
+def take_result(this: Node) -> None:
+    """End the process where another copy of the node has done its work."""
+    forget(*this.inputs.values())
+    bring_back(this.run, this.outputs, this.is_same)
+    if this.is_made():
+        print("another copy of this node has done the same work: its result is taken", flush=True)
+        sys.exit(0)
 
 
 def limit_threads(threads: int) -> None:

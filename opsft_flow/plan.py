@@ -282,9 +282,15 @@ class Plan:
         parsed = Point.from_path(point)
         return [self.path(f"{Place(parsed.model, None, 0, name).path}/metrics.json") for name in self.points[parsed]]
 
+    def shared(self) -> list[str]:
+        """What more than one point can need: the problem sets, and the base models' metrics."""
+        return [*(self.path(problem_file(name)) for name in self.problem_sets()), *self.all_base_metrics()]
+
+    def all_base_metrics(self) -> list[str]:
+        return [self.path(f"{place}/metrics.json") for place in self.base_places()]
+
     def summary_inputs(self) -> list[str]:
-        base = [self.path(f"{place}/metrics.json") for place in self.base_places()]
-        return base + [file for point in self.points for file in self.measurements(point)]
+        return self.all_base_metrics() + [file for point in self.points for file in self.measurements(point)]
 
     def comparison_inputs(self) -> list[str]:
         """Rollouts and verdicts of the base models, and of every point after its last iteration."""

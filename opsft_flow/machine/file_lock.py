@@ -53,7 +53,7 @@ def try_lock(path: Path) -> TextIO | None:
     A process that is forked later does not hold it too. Where the file system has no locks everybody gets it, with a warning.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = open(path, "a+")  # noqa: SIM115, the lock lives as long as the handle
+    handle = open(path, "r+", opener=_open_or_create)  # noqa: SIM115, the lock lives as long as the handle
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         held = os.path.samestat(os.fstat(handle.fileno()), os.stat(path))
@@ -74,6 +74,11 @@ def try_lock(path: Path) -> TextIO | None:
     return handle
 
 
+def _open_or_create(path: str, flags: int) -> int:
+    """For `open`: as mode r+ does, and make the file where it is missing."""
+    return os.open(path, flags | os.O_CREAT, 0o666)
+
+
 def _close_in_forked_process() -> None:
     for handle in _held:
         handle.close()
@@ -84,8 +89,9 @@ os.register_at_fork(after_in_child=_close_in_forked_process)
 
 def write_holder(handle: TextIO) -> None:
     """Write down in a lock file that this process holds it."""
-    handle.truncate(0)
     handle.write(json.dumps(this_process()._asdict()))
+    # Not emptied before: ext4 writes a file that was emptied to disk when it is closed, which takes milliseconds.
+    handle.truncate()
     handle.flush()
 
 

@@ -103,3 +103,13 @@ def test_a_holder_that_has_not_written_its_name_is_none(tmp_path):
     assert read_holder(tmp_path / "lock").process == os.getpid()
     unlock(lock)
     assert read_holder(tmp_path / "lock") is None
+
+
+def test_the_name_of_the_last_holder_is_written_over(tmp_path):
+    path = tmp_path / "lock"
+    path.write_text("x" * 1000)
+    lock = try_lock(path)
+    assert read_holder(path) is None
+    write_holder(lock)
+    assert read_holder(path).process == os.getpid()
+    unlock(lock)

@@ -16,12 +16,12 @@ from tests.unit.processes import ROOT, wait_until
 SCRIPT = """
 import os, sys, time
 from opsft_flow.node import node
-with node("", inputs=("table", "shard"), outputs=("result", "other"), reads_more=os.environ.get("READS_MORE") == "1") as job:
+with node("", inputs=("table", "shard"), outputs=("result", "other"), may_take=os.environ.get("MAY_TAKE") != "0") as job:
     with open(os.environ["NOTES"], "a") as notes:
         notes.write(f"{os.getpid()}\\n")
     child = os.fork()
     if child == 0:
-        time.sleep(600)
+        time.sleep(30)
     while not os.path.exists(os.environ["GO"]):
         time.sleep(0.01)
     os.kill(child, 9)
@@ -89,7 +89,7 @@ def folder(tmp_path):
 
 def start_second(folder: Folder, *arguments, **options) -> tuple[subprocess.Popen, str]:
     """A copy that is started while the first one works, and the first line of its log."""
-    first = folder.start(**({"READS_MORE": options["READS_MORE"]} if "READS_MORE" in options else {}))
+    first = folder.start(**({"MAY_TAKE": options["MAY_TAKE"]} if "MAY_TAKE" in options else {}))
     folder.wait_for_workers(1)
     second = folder.start(*arguments, **options)
     line = second.stdout.readline()
@@ -102,7 +102,7 @@ def test_a_second_copy_waits_and_takes_the_result_of_the_first(folder):
     assert line.startswith("another copy of this node is running; this one waits for it")
     assert f"`kill {folder.processes[0].pid}` there ends it" in line
     folder.go()
-    assert second.communicate()[0] == "made meanwhile by another copy of this node: its result is taken\n"
+    assert second.communicate()[0] == "another copy of this node has done the same work: its result is taken\n"
     assert second.returncode == 0
     assert folder.workers() == [folder.processes[0].pid]
     assert sorted(path.name for path in folder.folder.glob("*1-of-2*")) == [
@@ -124,9 +124,9 @@ def test_a_second_copy_does_the_work_where_the_first_is_killed_though_its_child_
     assert folder.result() == "{'a': 1} 1-of-2"
 
 
-@pytest.mark.parametrize("change", ["settings", "input", "reads more"])
+@pytest.mark.parametrize("change", ["settings", "input", "may not take"])
 def test_a_second_copy_with_other_work_waits_and_does_it_itself(folder, change):
-    environment = {"READS_MORE": "1"} if change == "reads more" else {}
+    environment = {"MAY_TAKE": "0"} if change == "may not take" else {}
     second, _ = start_second(folder, {"a": 2} if change == "settings" else {"a": 1}, **environment)
     if change == "input":
         (folder.folder / "table").write_text("other rows")

@@ -24,6 +24,7 @@ from opsft_flow.points import Point
 from opsft_flow.prune import Use
 from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD, announce_head
+from opsft_flow.machine.unseen import FOLDER, forget_finished
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
 sys.setrecursionlimit(100_000)
@@ -42,6 +43,7 @@ DEPLOYED = {str(method) for method in workflow.deployment_settings.deployment_me
 PYTHON = "python" if DEPLOYED else sys.executable
 ENGINE_ENV = f"../../envs/{'vllm' if 'vllm' in PLAN.packages() else 'torch'}.yaml"
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
+os.environ[FOLDER] = f"{RESULTS}/.unseen"
 # What is kept in memory for the nodes of this machine ends with this process; a job on a cluster is on its own.
 if workflow.is_main_process:
     announce_head()
@@ -162,6 +164,12 @@ def watch_policies():
     except ValueError as error:
         raise WorkflowError(f"nothing was run: {error}") from None
     KEEPER.start(json.loads(PLAN.summary_settings())["points"], uses, workflow.dag.finished)
+
+
+def note_finished():
+    """Drop what nodes have kept of their results for the case that this process would not learn of them."""
+    if workflow.is_main_process:
+        forget_finished([str(job.output[0]) for job in workflow.dag.finished_jobs if job.output])
 
 
 def decision_before(wildcards):

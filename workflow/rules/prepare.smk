@@ -10,10 +10,12 @@ onstart:
 
 onsuccess:
     KEEPER.stop()
+    note_finished()
 
 
 onerror:
     KEEPER.stop()
+    note_finished()
 
 
 rule problems:

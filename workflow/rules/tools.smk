@@ -1,4 +1,15 @@
-# Targets to call by name: `snakemake plan`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`.
+# Targets to call by name: `snakemake plan`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`; and the parts of the
+# sweep that calls of Snakemake which run side by side have in common, and not: `snakemake shared`, `snakemake points`.
+
+
+rule shared:
+    input:
+        PLAN.shared(),
+
+
+rule points:
+    input:
+        PLAN.tracked(),
 
 
 rule plan:

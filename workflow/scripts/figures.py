@@ -10,7 +10,7 @@ from opsft_flow.node import node
 
 
 def main() -> None:
-    with node(__doc__, inputs=("points", "curves"), outputs=("pareto",)) as job:
+    with node(__doc__, inputs=("points", "curves"), outputs=("pareto",), may_take=False) as job:
         folder = pathlib.Path(job.pareto).parent
         points, curves = pandas.read_parquet(job.points), pandas.read_csv(job.curves)
         for name, figure in (

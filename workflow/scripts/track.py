@@ -25,7 +25,7 @@ def send(payload: dict, timeout_s: float) -> str:
 
 
 def main() -> None:
-    with node(__doc__, inputs=(), outputs=("tracked",), reads_more=True) as job:
+    with node(__doc__, inputs=(), outputs=("tracked",), may_take=False) as job:
         settings = job.settings
         point, block = Point(**settings["point"]), settings["track"]
         identity = run_identity(block["project"], point, settings["config"])
