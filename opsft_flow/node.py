@@ -27,8 +27,8 @@ class Node:
     """What a script knows of its job.
 
     `settings` is the job's canonical JSON, parsed; `threads` and `gpus` are what it may use; every named input and output
-    is an attribute that holds a path. `run` is always an output: the sidecar. `facts` are added to the sidecar, and
-    `finished` is for a script to call, or to set, when its result is in place.
+    is an attribute that holds a path, and stands in `inputs` by its name, or in `outputs`; `run`, the sidecar, stands in neither.
+    `facts` are added to the sidecar, and `finished` is for a script to call, or to set, when its result is in place.
     """
 
     def __init__(self, arguments: argparse.Namespace, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
