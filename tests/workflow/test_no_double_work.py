@@ -15,7 +15,7 @@ from opsft_flow.machine.only_copy import lock_file
 from tests.unit.processes import is_running, wait_until
 from tests.workflow.test_sweep import hashes
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 @pytest.fixture
@@ -62,7 +62,8 @@ def test_a_training_that_outlives_its_head_is_not_done_again(finished, checkout,
     os.kill(node, signal.SIGSTOP)
     head.kill()
     head.wait()
-    checkout.run("--unlock")
+    # As `--unlock` does, in less time.
+    shutil.rmtree(folder / ".snakemake/locks")
     if still_running:
         again = start(target)
         wait_until(lambda: f"this one waits for it: process {node} on" in text_of(log), PATIENCE_S)
