@@ -23,9 +23,15 @@ include: "workflow/rules/tools.smk"
 report: "workflow/report/workflow.rst"
 
 
+# What takes seconds, or wants the network that the machines of a cluster may lack.
 localrules:
     all,
+    problems,
+    base,
+    stop,
+    track,
     summary,
+    compare,
     timings,
     figures,
     page,

@@ -107,6 +107,14 @@ def resources_of(node, key):
     return PLAN.config["resources"][node][key]
 
 
+def each_attempt(node, key):
+    """A resource of which each further attempt gets as much more, as a cluster's job that was killed for want of it needs."""
+    amount = resources_of(node, key)
+    # A function of the job costs time for each of thousands; a dry run has no settings of execution.
+    retried = workflow.execution_settings and workflow.execution_settings.retries
+    return (lambda wildcards, attempt: attempt * amount) if retried else amount
+
+
 def gpus_to_generate():
     """The GPUs of a job that samples a place; none where it puts together what shards have sampled."""
     gpus = resources_of("generate", "gpu")

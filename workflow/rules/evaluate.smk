@@ -15,8 +15,8 @@ rule evaluate:
         "../../envs/cpu.yaml"
     threads: resources_of("evaluate", "threads")
     resources:
-        mem_mb=resources_of("evaluate", "mem_mb"),
-        runtime=resources_of("evaluate", "runtime"),
+        mem_mb=each_attempt("evaluate", "mem_mb"),
+        runtime=each_attempt("evaluate", "runtime"),
     params:
         command=command_of("evaluate", base=base_folder),
         settings=lambda wildcards: PLAN.evaluate_settings(wildcards.place),

@@ -16,8 +16,8 @@ rule filter:
         "../../envs/cpu.yaml"
     threads: resources_of("filter", "threads")
     resources:
-        mem_mb=resources_of("filter", "mem_mb"),
-        runtime=resources_of("filter", "runtime"),
+        mem_mb=each_attempt("filter", "mem_mb"),
+        runtime=each_attempt("filter", "runtime"),
     params:
         command=command_of("filter", before=budget_file),
         settings=lambda wildcards: PLAN.filter_settings(wildcards.point, int(wildcards.iteration)),

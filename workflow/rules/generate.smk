@@ -19,8 +19,8 @@ rule generate_shard:
     threads: resources_of("generate", "threads")
     resources:
         gpu=resources_of("generate", "gpu"),
-        mem_mb=resources_of("generate", "mem_mb"),
-        runtime=resources_of("generate", "runtime"),
+        mem_mb=each_attempt("generate", "mem_mb"),
+        runtime=each_attempt("generate", "runtime"),
     params:
         command=command_of(
             "generate",
@@ -62,8 +62,8 @@ rule generate:
     threads: resources_of("generate", "threads")
     resources:
         gpu=gpus_to_generate(),
-        mem_mb=resources_of("generate", "mem_mb"),
-        runtime=resources_of("generate", "runtime"),
+        mem_mb=each_attempt("generate", "mem_mb"),
+        runtime=each_attempt("generate", "runtime"),
     params:
         command=command_of(
             "generate",

@@ -58,8 +58,8 @@ rule compare:
         "../../envs/cpu.yaml"
     threads: resources_of("evaluate", "threads")
     resources:
-        mem_mb=resources_of("evaluate", "mem_mb"),
-        runtime=resources_of("evaluate", "runtime"),
+        mem_mb=each_attempt("evaluate", "mem_mb"),
+        runtime=each_attempt("evaluate", "runtime"),
     params:
         command=command_of("compare"),
         settings=lambda wildcards: PLAN.comparison_settings(),

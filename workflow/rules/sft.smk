@@ -20,8 +20,8 @@ rule sft:
     threads: resources_of("sft", "threads")
     resources:
         gpu=resources_of("sft", "gpu"),
-        mem_mb=resources_of("sft", "mem_mb"),
-        runtime=resources_of("sft", "runtime"),
+        mem_mb=each_attempt("sft", "mem_mb"),
+        runtime=each_attempt("sft", "runtime"),
     params:
         command=train_command(
             "sft",

@@ -14,8 +14,8 @@ rule verify:
         "../../envs/cpu.yaml"
     threads: resources_of("verify", "threads")
     resources:
-        mem_mb=resources_of("verify", "mem_mb"),
-        runtime=resources_of("verify", "runtime"),
+        mem_mb=each_attempt("verify", "mem_mb"),
+        runtime=each_attempt("verify", "runtime"),
     params:
         command=command_of("verify"),
         settings=lambda wildcards: PLAN.verify_settings(wildcards.place),
