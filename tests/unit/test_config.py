@@ -36,7 +36,7 @@ def test_defaults_are_filled_in_and_the_given_configuration_stays_as_it_was():
     assert resolved["recipes"]["r"]["sft"]["lr"] == 1e-6
     assert resolved["recipes"]["r"]["rollouts"]["temperature"] == 1.0
     assert resolved["problems"]["train"]["columns"]["question"] == "question"
-    assert resolved["resources"]["sft"] == {"threads": 1, "gpu": 0, "mem_mb": 4000, "runtime": 60}
+    assert resolved["resources"]["sft"] == {"threads": 1, "gpu": 0, "mem_mb": 4000, "runtime": 60, "nodes": 1}
     assert resolved["models"]["m"]["engine"] == {}
 
 

@@ -83,13 +83,43 @@ def command_of(node, **options):
 
 
 def train_command(node, **options):
-    """Like `command_of`, by a process for each GPU where there are several."""
-    script, gpus = shlex.quote(str(SCRIPTS / f"{node}.py")), resources_of(node, "gpu")
-    if gpus < 2:
+    """Like `command_of`, by a process for each GPU where there are several, on one machine or more."""
+    script, gpus, nodes = (
+        shlex.quote(str(SCRIPTS / f"{node}.py")),
+        resources_of(node, "gpu"),
+        resources_of(node, "nodes"),
+    )
+    if nodes == 1 and gpus < 2:
         return command_of(node, **options)
     # The dashes keep torchrun from taking an option of the script for one of its own.
-    torchrun = f"{python_module('torch.distributed.run')} --standalone --nproc-per-node {gpus} --"
-    return started_by(f"{python_module('opsft_flow.machine.with_gpus')} {gpus} {torchrun} {script}", options)
+    torchrun = f"{python_module('torch.distributed.run')} {meeting_of(nodes)} --nproc-per-node {max(1, gpus)} --"
+    start = f"{python_module('opsft_flow.machine.with_gpus')} {gpus} {torchrun} {script}"
+    return started_by(start if nodes == 1 else f"{step_of(node)} {start}", options)
+
+
+def meeting_of(nodes):
+    """Where the processes of a training find each other: of several machines on the first, at a port that follows from the SLURM job."""
+    if nodes == 1:
+        return "--standalone"
+    endpoint = '"$(hostname):$((20000 + SLURM_JOB_ID % 20000))"'
+    return f'--nnodes {nodes} --rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint {endpoint}'
+
+
+def step_of(node):
+    """The start of a command on each machine of a SLURM job. What the job has asked for is asked again: its commands are not told."""
+    gpus, nodes = resources_of(node, "gpu"), resources_of(node, "nodes")
+    asked = f"--cpus-per-task {resources_of(node, 'threads')}" + (f" --gpus-per-node {gpus}" if gpus else "")
+    return f"srun --nodes {nodes} --ntasks {nodes} {asked} --kill-on-bad-exit"
+
+
+def machines_of(node):
+    """What a job on several machines asks of SLURM, beyond what a job on one does."""
+    gpus, nodes = resources_of(node, "gpu"), resources_of(node, "nodes")
+    if nodes == 1:
+        return {}
+    # With `mpi` the executor leaves srun to the command; without `tasks_per_gpu` it would start `tasks` for each GPU.
+    several = {"nodes": nodes, "tasks": nodes, "mpi": "srun", "tasks_per_gpu": 0}
+    return several | ({"slurm_extra": f"--gpus-per-node={gpus}"} if gpus else {})
 
 
 def started_by(start, options):
@@ -110,9 +140,8 @@ def resources_of(node, key):
 def each_attempt(node, key):
     """A resource of which each further attempt gets as much more, as a cluster's job that was killed for want of it needs."""
     amount = resources_of(node, key)
-    # A function of the job costs time for each of thousands; a dry run has no settings of execution.
-    retried = workflow.execution_settings and workflow.execution_settings.retries
-    return (lambda wildcards, attempt: attempt * amount) if retried else amount
+    # A function of the job costs time for each of thousands: only on a cluster.
+    return amount if workflow.resource_settings.nodes is None else lambda wildcards, attempt: attempt * amount
 
 
 def gpus_to_generate():
@@ -138,6 +167,11 @@ def look_before_sampling():
                 f"nothing was sampled: {reason}, which needs {package}; install it for {PYTHON} as envs/ pins it, or "
                 "have Snakemake deploy it with --sdm conda"
             )
+    if workflow.local_exec and resources_of("sft", "nodes") > 1:
+        raise WorkflowError(
+            f"nothing was sampled: resources.sft.nodes is {resources_of('sft', 'nodes')}, and this is no cluster; "
+            "run with --workflow-profile profiles/slurm, or set it to 1"
+        )
     settings = PLAN.check_settings()
     name = hashlib.sha256(settings.encode()).hexdigest()[:16]
     checked = f"{RESULTS}/problems/checked/{name}.json"

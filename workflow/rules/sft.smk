@@ -19,7 +19,8 @@ rule sft:
         "../../envs/torch.yaml"
     threads: resources_of("sft", "threads")
     resources:
-        gpu=resources_of("sft", "gpu"),
+        **machines_of("sft"),
+        gpu=resources_of("sft", "gpu") * resources_of("sft", "nodes"),
         mem_mb=each_attempt("sft", "mem_mb"),
         runtime=each_attempt("sft", "runtime"),
     params:

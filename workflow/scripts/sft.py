@@ -27,6 +27,8 @@ from opsft_flow.tables import ROLLOUT, SELECTED, align, read_table
 COLUMNS = ["problem_id", "sample", "prompt_ids", "response_ids", "tokens", "logprob"]
 NOT_TRAINING = ("optimizer_state", "device", "lora")
 PROCESSES, PROCESS = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+PROCESSES_HERE = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+"""Of those, the ones on this machine."""
 
 
 def read_batch(job: Node):
@@ -109,9 +111,9 @@ def device_of(name: str):
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if PROCESSES == 1 or name == "cpu":
         return torch.device(name)
-    if name != "cuda" or torch.cuda.device_count() < PROCESSES:
+    if name != "cuda" or torch.cuda.device_count() < PROCESSES_HERE:
         raise ValueError(
-            f"resources.sft.gpu is {PROCESSES}: found {torch.cuda.device_count()} GPUs, and sft.device {name}; allowed: at most "
+            f"resources.sft.gpu is {PROCESSES_HERE}: found {torch.cuda.device_count()} GPUs, and sft.device {name}; allowed: at most "
             f"as many processes as GPUs, and sft.device auto or cuda"
         )
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -179,7 +181,7 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
         from opsft.training_state import checkpoint_tensors, weight_tensors
         from opsft.transfer import move_module
 
-        torch.set_num_threads(max(1, job.threads // PROCESSES))
+        torch.set_num_threads(max(1, job.threads // PROCESSES_HERE))
     check_packages(job.settings["sft"])
     scratch = own_scratch(job, folder)
     # The GPU is held for what needs it alone: reading before and writing after take as long as training does.
