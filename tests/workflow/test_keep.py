@@ -52,7 +52,7 @@ def test_a_dropped_policy_is_refused_and_made_again_to_the_same_bytes_though_kil
         lambda: resampled.exists() and resampled.stat().st_mtime_ns > before,
     )
     checkout.run("--unlock")
-    checkout.run("--cores", "2")
+    checkout.run("--cores", "2", "--forcerun", again)
 
     dropped = ("iter1/policy/", "iter1/trainer/")
     expected = {path: digest for path, digest in hashes(finished.folder).items() if not any(map(path.count, dropped))}
