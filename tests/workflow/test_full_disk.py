@@ -44,6 +44,14 @@ LEFT = {"generate": 2 * PAGE, "sft": 2 * PAGE}
 """Room for the first lines of the log, where there are any before a result is written."""
 
 
+def small_disk(folder: Path, megabytes: int) -> SmallDisk:
+    """A small disk; the test is skipped where this user may not mount one."""
+    try:
+        return SmallDisk(folder, megabytes)
+    except OSError as error:
+        pytest.skip(str(error))
+
+
 class Nodes:
     """The nodes of a finished sweep whose results lie on a small disk, each to be run by itself."""
 
@@ -52,7 +60,7 @@ class Nodes:
         results = checkout.folder / "results"
         results.rename(checkout.folder / "finished")
         results.mkdir()
-        self.disk = SmallDisk(results, 64)
+        self.disk = small_disk(results, megabytes=64)
         shutil.copytree(checkout.folder / "finished", self.disk.folder, dirs_exist_ok=True)
         self.table = self.summarise()
         runtime.chmod(0o700)
@@ -121,17 +129,14 @@ class Nodes:
 def nodes(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("full") / "checkout"
     shutil.copytree(finished.folder, folder, symlinks=True)
-    try:
-        nodes = Nodes(finished, Checkout(folder), tmp_path_factory.mktemp("run"))
-    except OSError as error:
-        pytest.skip(str(error))
+    nodes = Nodes(finished, Checkout(folder), tmp_path_factory.mktemp("run"))
     yield nodes
     nodes.end()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def room(nodes):
-    """There is room again after each test, whatever became of it."""
+    """There is room again after a test, whatever became of it."""
     yield
     nodes.disk.empty()
 
@@ -157,7 +162,7 @@ def assert_refused(nodes: Nodes, output: str, before: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("kind", NODES)
-def test_a_node_on_a_full_disk_says_so_and_leaves_everything_as_it_was(nodes, kind):
+def test_a_node_on_a_full_disk_says_so_and_leaves_everything_as_it_was(nodes, room, kind):
     output, before = NODES[kind], nodes.hashes()
     nodes.clear(output)
     nodes.disk.fill(leave=LEFT.get(kind, 0))
@@ -168,7 +173,7 @@ def test_a_node_on_a_full_disk_says_so_and_leaves_everything_as_it_was(nodes, ki
     assert comparable(nodes.hashes()) == comparable(before)
 
 
-def test_training_that_has_no_room_for_its_policy_is_refused_before_it_begins(nodes):
+def test_training_that_has_no_room_for_its_policy_is_refused_before_it_begins(nodes, room):
     weights = (nodes.disk.folder / TRAINED).with_name("policy") / "model.safetensors"
     # Weights, their two moments, and all of that again in a checkpoint, each in 4 bytes.
     needed = 6 * 4 * sum(math.prod(tensor["shape"]) for tensor in tensors_of(weights).values())
@@ -183,7 +188,7 @@ def test_training_that_has_no_room_for_its_policy_is_refused_before_it_begins(no
     nodes.disk.empty()
 
 
-def test_training_whose_disk_fills_up_goes_on_from_its_checkpoint(nodes):
+def test_training_whose_disk_fills_up_goes_on_from_its_checkpoint(nodes, room):
     before = nodes.hashes()
     nodes.clear(TRAINED)
     process = nodes.start(TRAINED)
@@ -203,3 +208,17 @@ def tensors_of(file: Path) -> dict[str, dict]:
     with open(file, "rb") as content:
         header = json.loads(content.read(int.from_bytes(content.read(8), "little")))
     return {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+
+
+def test_a_run_whose_records_have_no_room_is_refused(finished, tmp_path):
+    """Snakemake itself would end with a traceback, here or later."""
+    (tmp_path / "work").mkdir()
+    disk = small_disk(tmp_path / "work", megabytes=2)
+    snakefile = ["--snakefile", str(finished.folder / "Snakefile"), "--directory", str(tmp_path / "work")]
+    command = [sys.executable, "-m", "snakemake", *snakefile, "--configfile", str(finished.overlay), "--dry-run"]
+    done = subprocess.run([*disk.enter, *command], capture_output=True, text=True)
+    disk.end()
+    assert done.returncode == 1
+    assert re.search(
+        r"/work: the disk is too full: .* needs 4,194,304 bytes, [12],[\d,]+ are free", done.stdout + done.stderr
+    )
