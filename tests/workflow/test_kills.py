@@ -57,6 +57,8 @@ class Victim:
         self.output = folder / "output.txt"
         self.head: subprocess.Popen | None = None
         self.runs = 0
+        self.foreign: set[int] = set()
+        """Processes of others, which need not be looked at again."""
 
     def start(self, *arguments: str) -> None:
         overlay = ["--configfile", str(self.checkout.overlay)]
@@ -82,11 +84,15 @@ class Victim:
 
     def processes(self) -> dict[int, str]:
         """Command lines by process id."""
+        present = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+        self.foreign &= present
         found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
+        for pid in present - self.foreign:
             with contextlib.suppress(OSError):
-                if str(self.runtime).encode() in (folder / "environ").read_bytes():
-                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if str(self.runtime).encode() in Path(f"/proc/{pid}/environ").read_bytes():
+                    found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                else:
+                    self.foreign.add(pid)
         return found
 
     def nodes(self) -> dict[int, str]:
