@@ -6,6 +6,7 @@ the first. A failure names the seed of its round and tells each kill.
 
 import contextlib
 import hashlib
+import itertools
 import math
 import os
 import random
@@ -35,7 +36,7 @@ CHAIN = {
 }
 """Kinds of nodes in the order in which they are reached, with the longest wait in seconds before one that has begun is killed."""
 LAST = {"summary": 0.3, "timings": 0.2, "compare": 0.3, "figures": 1.0, "page": 0.3}
-"""Two of these are hit in a round, and all of them in three."""
+"""Two of these are hit in a round, and all of them in three rounds."""
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PATIENCE_S = 600
 TARGETS = ("head", "node", "servers", "everything")
@@ -121,9 +122,8 @@ class Victim:
                 os.kill(pid, number)
         return ", ".join(sorted(nodes.values())) if chosen[target] else None
 
-    def hit(self, kind: str, random_number: random.Random) -> str:
+    def hit(self, kind: str, target: str, number: signal.Signals, random_number: random.Random) -> str:
         """Run the sweep until a node of this kind runs, wait a little, and kill; a line for the record."""
-        target, number = random_number.choice(TARGETS), random_number.choice(SIGNALS)
         longest, killed = {**CHAIN, **LAST}[kind], None
         while killed is None:
             if not self.is_running():
@@ -190,9 +190,10 @@ def leftovers(folder: Path) -> list[str]:
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + math.ceil(KILLS / KILLS_OF_ROUND)))
 def test_a_sweep_killed_again_and_again_ends_with_the_bytes_of_one_that_never_was(finished, victim, seed):
     random_number, record = random.Random(seed), []
-    last = list(LAST)[seed % 3 :: 3]
-    for kind in [*CHAIN, *last]:
-        record.append(victim.hit(kind, random_number))
+    kinds = [*CHAIN, *list(LAST)[seed % 3 :: 3]]
+    kills = random_number.sample(list(itertools.product(TARGETS, SIGNALS)), len(kinds))
+    for kind, (target, number) in zip(kinds, kills, strict=True):
+        record.append(victim.hit(kind, target, number, random_number))
         print(f"seed {seed}: {record[-1]}", flush=True)
     victim.finish()
     story = "\n".join([f"seed {seed}", *record])
