@@ -180,7 +180,7 @@ def leftovers(folder: Path) -> list[str]:
     results = [
         p
         for p in (folder / "results").rglob("*")
-        if re.search(r"/\.scratch/|/tmp|\.(tmp|old)$", str(p.relative_to(folder)))
+        if re.search(r"/\.scratch/|/tmp\w{8}$|\.(tmp|old)$", str(p.relative_to(folder)))
     ]
     records = [p for name in ("locks", "incomplete") for p in (folder / ".snakemake" / name).rglob("*") if p.is_file()]
     return [str(p.relative_to(folder)) for p in results + records]
