@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 
 import threadpoolctl
 
-from opsft_flow.files import read_json, write_json
+from opsft_flow.files import DiskFull, is_full_disk, read_json, write_json
 from opsft_flow.machine.clock import take_clock
 from opsft_flow.machine.only_copy import only_copy
+from opsft_flow.machine.runtime import find_head
 from opsft_flow.machine.unseen import bring_back, forget, keep
 
 REPORTED_PACKAGES = ("torch", "transformers", "vllm", "math-verify", "pyarrow", "numpy", "wandb")
@@ -124,8 +125,8 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], ma
     process ends: Snakemake has deleted the outputs before, so what is there is nothing that it wants to be made again. `may_take` is
     False where the arguments do not name all that the node reads and writes, so that this cannot be told.
 
-    A ValueError or an OSError is something the user can mend: it is shown as one message, without a traceback. Any other exception
-    is a fault of ours and shows its traceback. Both end the process with status 1.
+    A ValueError, an OSError or a full disk is something the user can mend: it is shown as one message, without a traceback. Any
+    other exception is a fault of ours and shows its traceback. Both end the process with status 1.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--settings", required=True, help="canonical JSON of the job's settings")
@@ -141,14 +142,12 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], ma
                 take_result(this)
             this.read = this.read_from()
             yield this
+            sys.stdout.flush()
             this.write_sidecar()
             if may_take:
                 keep(this.run, this.outputs)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(1)
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        say(message_of(error, os.path.dirname(this.run)))
         sys.exit(1)
 
 
@@ -159,6 +158,27 @@ def take_result(this: Node) -> None:
     if this.is_made():
         print("another copy of this node has done the same work: its result is taken", flush=True)
         sys.exit(0)
+
+
+def message_of(error: Exception, folder: str) -> str:
+    """What is shown of an error of a node that writes to `folder`: one message where the user can mend it, else the traceback."""
+    if is_full_disk(error) and not isinstance(error, DiskFull):
+        # A line of the log that cannot be written names no file.
+        return f"error: {getattr(error, 'filename', None) or folder}: the disk is full. Make room and run again"
+    if isinstance(error, ValueError | OSError):
+        return f"error: {error}"
+    return traceback.format_exc().rstrip()
+
+
+def say(message: str) -> None:
+    """Print to the log or, where the disk has no room for it, to where the workflow on this machine prints its own messages."""
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except OSError:
+        head = find_head()
+        if head is not None:
+            with contextlib.suppress(OSError), open(f"/proc/{head.pid}/fd/2", "a") as terminal:
+                print(message, file=terminal)
 
 
 def limit_threads(threads: int) -> None:

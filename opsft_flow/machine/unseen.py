@@ -24,12 +24,12 @@ def links(output: str) -> Iterator[Path]:
 
 
 def keep(sidecar: str, outputs: list[str]) -> None:
-    """Link what a node has written, the sidecar last. A file system without hard links keeps nothing."""
+    """Link what a node has written, the sidecar last. A file system without hard links, or without room, keeps nothing."""
     if FOLDER not in os.environ:
         return
     forget(outputs[0])
-    os.makedirs(os.environ[FOLDER], exist_ok=True)
     with contextlib.suppress(OSError):
+        os.makedirs(os.environ[FOLDER], exist_ok=True)
         for link, file in reversed(list(zip(links(outputs[0]), [sidecar, *outputs], strict=False))):
             link.unlink(missing_ok=True)
             os.link(file, link)

@@ -16,6 +16,7 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 sys.path.insert(0, str(ROOT))
 
 from opsft_flow.config import ConfigError
+from opsft_flow.files import DiskFull, check_room
 from opsft_flow.keep import Keeper, check_uses
 from opsft_flow.machine.gpus import find_gpus
 from opsft_flow.places import parse_iteration
@@ -24,14 +25,19 @@ from opsft_flow.points import Point
 from opsft_flow.prune import Use
 from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD, announce_head
+from opsft_flow.machine.stale_locks import record_locks, remove_stale_locks
 from opsft_flow.machine.unseen import FOLDER, forget_finished
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
 sys.setrecursionlimit(100_000)
 
+# Of Snakemake's records of 1,000 jobs; on a full disk it fails with a traceback, and may lose them.
+ROOM_FOR_RECORDS = 4 << 20
+
 try:
+    check_room(Path.cwd(), ROOM_FOR_RECORDS, "what Snakemake writes to .snakemake")
     PLAN = Plan(config)
-except ConfigError as error:
+except (ConfigError, DiskFull) as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
@@ -46,6 +52,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ
 os.environ[FOLDER] = f"{RESULTS}/.unseen"
 # What is kept in memory for the nodes of this machine ends with this process; a job on a cluster is on its own.
 if workflow.is_main_process:
+    remove_stale_locks()
     announce_head()
     os.environ[FORK] = str(int(PLAN.config["warm"]["imports"]))
 elif workflow.remote_exec:
@@ -154,6 +161,11 @@ def gpus_to_generate():
 def sampling_priority():
     """Where policies are dropped, benchmarks go before training rollouts: a policy goes once it has been measured."""
     return 0 if KEEPER.keep == "all" else lambda wildcards: 5 if "/eval/" in wildcards.place else 0
+
+
+def locks_of(persistence):
+    """The names of the lock files that this run has made; none where Snakemake no longer says so: then it is unlocked by hand."""
+    return [os.path.basename(path) for path in getattr(persistence, "_lockfile", {}).values()]
 
 
 def look_before_sampling():

@@ -2,6 +2,7 @@
 
 
 onstart:
+    record_locks(locks_of(workflow.persistence))
     if not workflow.touch:
         watch_policies()
     if any(job.rule.name.endswith(("generate", "verify")) for job in workflow.dag.needrun_jobs()):

@@ -1,7 +1,6 @@
 """Draw the figures of the sweep as svg and png, all in the folder of `--pareto`."""
 
 import pathlib
-import tempfile
 
 import pandas
 
@@ -18,10 +17,7 @@ def main() -> None:
             ("budget_curves", budget_curves(curves)),
             ("iterations", over_iterations(points)),
         ):
-            with tempfile.TemporaryDirectory(dir=folder) as temporary:
-                save(figure, pathlib.Path(temporary) / name)
-                for file in pathlib.Path(temporary).iterdir():
-                    file.replace(folder / file.name)
+            save(figure, folder / name)
 
 
 if __name__ == "__main__":

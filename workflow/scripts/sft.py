@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from opsft_flow.files import atomic, read_json, remove_leftovers, sha256_of, write_json
+from opsft_flow.files import atomic, check_room, read_json, remove_leftovers, sha256_of, size_of, write_json
 from opsft_flow.machine.gpus import borrow_gpus
 from opsft_flow.machine.runtime import die_with_parent
 from opsft_flow.machine.warm_engine import put_to_sleep
@@ -188,6 +188,7 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
     with job.phase("load"):
         model, moments = load_policy(job, parent)
         batch = read_batch(job)
+    check_room(folder, bytes_to_write(job, model) - size_of(scratch.folder / "state"), "this training")
     with hold_gpu(job):
         device = device_of(job.settings["sft"]["device"])
         with joined(device):
@@ -218,6 +219,19 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
         "probe": probe,
         "metrics": metrics,
     }
+
+
+def bytes_to_write(job: Node, model) -> int:
+    """The most that a training has on disk at once, in bytes: the policy, the optimiser's state and, where it is resumable, a checkpoint.
+
+    While a checkpoint takes the place of another there are two of them, which is never more.
+    """
+    block, limits = job.settings["sft"], json.loads(job.limits)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    moments = 2 * trained * (1 if block["optimizer"] == "adamw_8bit" else 4)
+    resumable = block["updates"] * block["epochs"] > limits["checkpoint_every"]
+    return 4 * parameters + moments + (4 * trained + moments if resumable else 0)
 
 
 def train_model(job: Node, parent: dict, model, batch, moments: dict, scratch) -> tuple[dict, dict]:
