@@ -30,6 +30,7 @@ localrules:
     figures,
     page,
     plan,
+    why,
     dump_config,
     prune,
     replay,

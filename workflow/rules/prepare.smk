@@ -6,6 +6,8 @@ onstart:
         watch_policies()
     if any(job.rule.name.endswith(("generate", "verify")) for job in workflow.dag.needrun_jobs()):
         look_before_sampling()
+    if any(job.output for job in workflow.dag.needrun_jobs()):
+        record_code(CODES)
 
 
 onsuccess:

@@ -1,4 +1,4 @@
-# Targets to call by name: `snakemake plan`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`.
+# Targets to call by name: `snakemake plan`, `snakemake why`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`.
 
 
 rule plan:
@@ -13,6 +13,22 @@ rule plan:
         "the points of the sweep, and how far each has come"
     shell:
         "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+rule why:
+    log:
+        f"{LOGS}/why.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        command=why_command(),
+        settings=lambda wildcards: canonical(
+            {"resolved": PLAN.config, "codes": CODES, "workflow": this_workflow()}
+        ),
+    message:
+        "which jobs would run, and why"
+    shell:
+        "{params.command} --settings {params.settings:q} --log {log:q}"
 
 
 rule dump_config:
