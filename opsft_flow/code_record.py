@@ -18,19 +18,23 @@ def record_code(folder: str) -> None:
             write_json(path, files)
 
 
-def changed_code(folder: str, old: str, new: str) -> list[str]:
-    """The modules that differ between two codes, as the settings of nodes hold them; empty where that is not on record.
+def code_change(folder: str, old: str, new: str) -> str:
+    """How two codes differ, as the settings of nodes hold them: which modules have changed, where that is on record.
 
     After its first dash a code has the hashes of functions of the user's own.
     """
     (old_hash, _, old_own), (new_hash, _, new_own) = old.partition("-"), new.partition("-")
-    own = ["a function of your own"] if old_own != new_own else []
-    if old_hash == new_hash:
-        return own
     before, after = files_of(folder, old_hash), files_of(folder, new_hash)
     if before is None or after is None:
-        return []
-    return sorted({module_name(file) for file, _ in set(before.items()) ^ set(after.items())}) + own
+        return "code changed"
+    parts = {
+        "changed": [file for file in before.keys() & after.keys() if before[file] != after[file]],
+        "now used": after.keys() - before.keys(),
+        "no longer used": before.keys() - after.keys(),
+    }
+    texts = [f"{', '.join(sorted(map(module_name, files)))} {verb}" for verb, files in parts.items() if files]
+    texts += ["a function of your own changed"] if old_own != new_own else []
+    return f"code: {', '.join(texts)}"
 
 
 def files_of(folder: str, digest: str) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ in the name of the point.
 import json
 import re
 
-from opsft_flow.code_record import changed_code
+from opsft_flow.code_record import code_change
 from opsft_flow.points import Point
 
 LONGEST_VALUE = 60
@@ -104,11 +104,6 @@ def rule_name(key: str) -> str:
 def is_code(key: str) -> bool:
     """True for the key of a hash of code."""
     return key == "code" or key.startswith("config.made_with.code.")
-
-
-def code_change(codes: str, old: str | None, new: str | None) -> str:
-    modules = changed_code(codes, old, new) if old and new else []
-    return f"code: {', '.join(modules)} changed" if modules else "code changed"
 
 
 def points_of(settings: dict) -> dict[str, dict]:
