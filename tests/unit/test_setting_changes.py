@@ -24,7 +24,7 @@ def told(node: str, at: str, *where, folder="", **values) -> list[str]:
     ("node", "at", "where", "key", "value", "text"),
     [
         ("generate", TRAIN, (TRAIN,), "recipes.r.rollouts.samples", 4, "rollouts.samples: 32 -> 4"),
-        ("generate", EVAL, (EVAL,), "benchmarks.easy.temperature", 0.5, "benchmarks.easy.temperature: 0.6 -> 0.5"),
+        ("generate", EVAL, (EVAL,), "benchmarks.easy.temperature", 0.5, "benchmarks.easy.temperature: 0.0 -> 0.5"),
         ("generate", EVAL, (EVAL,), "benchmarks.easy.max_tokens", 9, "benchmarks.easy.max_tokens: 200 -> 9"),
         ("generate", EVAL, (EVAL,), "engine.context", 310, "engine.context: 300 -> 310"),
         ("generate", EVAL, (EVAL,), "models.m.trust_remote_code", True, "models.m.trust_remote_code: false -> true"),

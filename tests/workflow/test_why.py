@@ -12,21 +12,22 @@ FOLLOWS = re.compile("input .* is made anew|is needed again")
 
 def why(checkout: Checkout) -> tuple[list[tuple[str, str, str]], list[str]]:
     """(rule, place, reason) of every job, and the lines after them."""
-    checkout.run("--cores", "1", "--quiet", "all", "why")
+    checkout.run("--cores", "1", "why")
     lines = (checkout.folder / "results/logs/why.log").read_text().splitlines()
     end = next(i for i, line in enumerate(lines) if re.match(r"Nothing would run|[\d,]+ jobs: ", line))
     return [tuple(re.split(" {2,}", line)) for line in lines[:end]], lines[end:]
 
 
-def causes(checkout: Checkout) -> dict[tuple[str, str], str]:
-    """The reasons of the jobs that would run for their own sake, after a look whether these are the jobs of a dry run."""
-    jobs, _ = why(checkout)
+def causes(checkout: Checkout) -> tuple[dict[tuple[str, str], str], list[str]]:
+    """The reasons of the jobs that would run for their own sake, and the lines after all; the jobs are those of a dry run."""
+    jobs, end = why(checkout)
     assert Counter(rule for rule, _, _ in jobs) == checkout.would_run()
-    return {(rule, at): reason for rule, at, reason in jobs if not FOLLOWS.match(reason)}
+    return {(rule, at): reason for rule, at, reason in jobs if not FOLLOWS.match(reason)}, end
 
 
 def test_nothing_is_to_be_done_beside_a_sweep_that_holds_the_lock_and_nothing_is_changed(checkout):
     lock = checkout.folder / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(exist_ok=True)
     lock.write_text("results/toy/opsft/L40/seed0/iter1/policy.json\n")
     results = {file: file.stat().st_mtime_ns for file in checkout.folder.glob("results/**/*.*")}
     jobs, end = why(checkout)
@@ -41,7 +42,7 @@ def test_changed_keys_and_a_budget_more_and_one_less_are_told_as_they_are(checko
     checkout.change(
         recipes={"opsft": {"sft": {"lr": 1.0e-3}}}, evaluate={"resamples": 600}, sweep=[{**block, "budgets": [40, 60]}]
     )
-    told = causes(checkout)
+    told, end = causes(checkout)
     new = [(rule, at) for (rule, at), reason in told.items() if reason == "has not been made yet"]
     assert len(new) == 15
     assert all(at.startswith("toy/opsft/L60/seed0/") for _, at in new)
@@ -59,7 +60,7 @@ def test_changed_keys_and_a_budget_more_and_one_less_are_told_as_they_are(checko
         ("timings", "summary"): points,
         ("page", "summary"): points,
     }
-    assert why(checkout)[1][-1] == "toy/opsft/L80/seed0  on disk, not in the sweep: iterations 1, 2"
+    assert end[-1] == "toy/opsft/L80/seed0  on disk, not in the sweep: iterations 1, 2"
 
 
 def test_changed_code_and_changed_bytes_of_an_input_are_named(checkout):
@@ -71,4 +72,4 @@ def test_changed_code_and_changed_bytes_of_an_input_are_named(checkout):
     tracks = {("track", point.format(budget, 2)): code for budget in (40, 80)}
     base = {("generate", "toy/base/eval/sums"): "input sums-test.parquet has changed"}
     gone = {("sft", point.format(80, 2)): "policy.json is missing"}
-    assert causes(checkout) == {**filters, **tracks, **base, **gone}
+    assert causes(checkout)[0] == {**filters, **tracks, **base, **gone}

@@ -8,7 +8,7 @@ from pathlib import Path
 from opsft_flow.files import write_json
 from opsft_flow.node import node
 from opsft_flow.points import Point
-from opsft_flow.tracking import outcome_of, run_identity, steps_of
+from opsft_flow.tracking import forget_later, outcome_of, run_identity, steps_of
 
 
 def send(payload: dict, timeout_s: float) -> str:
@@ -53,6 +53,7 @@ def main() -> None:
                 f"warning: {status}. `wandb sync {folder}/wandb/offline-run-*` sends what was written offline",
                 flush=True,
             )
+        forget_later(settings["results"], point, settings["iteration"])
         write_json(
             job.tracked, {"status": status, "mode": block["mode"], "id": identity["id"], "project": block["project"]}
         )
