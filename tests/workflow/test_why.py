@@ -12,7 +12,7 @@ FOLLOWS = re.compile("input .* is made anew|is needed again")
 
 def why(checkout: Checkout) -> tuple[list[tuple[str, str, str]], list[str]]:
     """(rule, place, reason) of every job, and the lines after them."""
-    checkout.run("--cores", "1", "why")
+    checkout.run("--cores", "1", "--nolock", "why")
     lines = (checkout.folder / "results/logs/why.log").read_text().splitlines()
     end = next(i for i, line in enumerate(lines) if re.match(r"Nothing would run|[\d,]+ jobs: ", line))
     return [tuple(re.split(" {2,}", line)) for line in lines[:end]], lines[end:]

@@ -15,6 +15,7 @@ rule plan:
         "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
+# Beside a running sweep with --nolock: Snakemake removes all locks of the folder when it ends.
 rule why:
     log:
         f"{LOGS}/why.log",
@@ -22,9 +23,7 @@ rule why:
         "../../envs/cpu.yaml"
     params:
         command=why_command(),
-        settings=lambda wildcards: canonical(
-            {"resolved": PLAN.config, "codes": CODES, "workflow": this_workflow()}
-        ),
+        settings=lambda wildcards: canonical({"resolved": PLAN.config, "codes": CODES, "workflow": this_workflow()}),
     message:
         "which jobs would run, and why"
     shell:
