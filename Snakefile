@@ -36,6 +36,7 @@ localrules:
     figures,
     page,
     plan,
+    why,
     dump_config,
     prune,
     replay,

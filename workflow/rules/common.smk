@@ -15,6 +15,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from opsft_flow.code_record import record_code
 from opsft_flow.config import ConfigError
 from opsft_flow.files import DiskFull, check_room
 from opsft_flow.keep import Keeper, check_uses
@@ -43,6 +44,7 @@ except (ConfigError, DiskFull) as error:
 RESULTS = PLAN.results
 LOGS = f"{RESULTS}/logs"
 KEEPER = Keeper(RESULTS, PLAN.config["keep"], f"{LOGS}/keep.log")
+CODES = f"{LOGS}/code"
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Nodes run in the interpreter that runs Snakemake, unless Snakemake deploys an environment of their own for them.
 DEPLOYED = {str(method) for method in workflow.deployment_settings.deployment_method}
@@ -137,6 +139,23 @@ def started_by(start, options):
         return " ".join([start, *(f"--{name} {shlex.quote(str(value))}" for name, value in values.items())])
 
     return command
+
+
+def why_command():
+    """How `why` is started: by the interpreter that runs this workflow, since it asks Snakemake itself."""
+    return f"{shlex.quote(sys.executable)} -P {shlex.quote(str(SCRIPTS / 'why.py'))}"
+
+
+def this_workflow():
+    """All that another Snakemake needs to decide as this one would, here, without a target."""
+    return {
+        "snakefile": workflow.main_snakefile,
+        "config": dict(workflow.config_settings.config),
+        "configfiles": [str(file) for file in workflow.config_settings.configfiles],
+        "replace_workflow_config": workflow.config_settings.replace_workflow_config,
+        "rerun_triggers": sorted(str(trigger) for trigger in workflow.rerun_triggers),
+        "deployment": sorted(DEPLOYED),
+    }
 
 
 def resources_of(node, key):

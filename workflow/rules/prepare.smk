@@ -3,10 +3,14 @@
 
 onstart:
     record_locks(locks_of(workflow.persistence))
-    if not workflow.touch:
+    # What is called by name, such as `why`, makes nothing and may run beside a sweep.
+    makes = any(job.output for job in workflow.dag.needrun_jobs())
+    if makes and not workflow.touch:
         watch_policies()
     if any(job.rule.name.endswith(("generate", "verify")) for job in workflow.dag.needrun_jobs()):
         look_before_sampling()
+    if makes:
+        record_code(CODES)
 
 
 onsuccess:

@@ -1,5 +1,5 @@
-# Targets to call by name: `snakemake plan`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`; and the parts of the
-# sweep that calls of Snakemake which run side by side have in common, and not: `snakemake shared`, `snakemake points`.
+# Targets to call by name: `snakemake plan`, `snakemake why`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`; and the
+# parts of the sweep that calls of Snakemake which run side by side have in common, and not: `snakemake shared`, `snakemake points`.
 
 
 rule shared:
@@ -24,6 +24,21 @@ rule plan:
         "the points of the sweep, and how far each has come"
     shell:
         "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+# Beside a running sweep with --nolock: Snakemake removes all locks of the folder when it ends.
+rule why:
+    log:
+        f"{LOGS}/why.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        command=why_command(),
+        settings=lambda wildcards: canonical({"resolved": PLAN.config, "codes": CODES, "workflow": this_workflow()}),
+    message:
+        "which jobs would run, and why"
+    shell:
+        "{params.command} --settings {params.settings:q} --log {log:q}"
 
 
 rule dump_config:

@@ -9,7 +9,7 @@ from pathlib import Path
 from opsft_flow.files import check_room, write_json
 from opsft_flow.node import node
 from opsft_flow.points import Point
-from opsft_flow.tracking import outcome_of, run_identity, steps_of
+from opsft_flow.tracking import forget_later, outcome_of, run_identity, steps_of
 
 # Of a run of no steps; W&B ends well where the disk has none.
 ROOM_FOR_RUN = 1 << 20
@@ -59,6 +59,7 @@ def main() -> None:
                 f"warning: {status}. `wandb sync {folder}/wandb/offline-run-*` sends what was written offline",
                 flush=True,
             )
+        forget_later(settings["results"], point, settings["iteration"])
         write_json(
             job.tracked, {"status": status, "mode": block["mode"], "id": identity["id"], "project": block["project"]}
         )
