@@ -10,6 +10,13 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import LocalSourceFile
+
+if not isinstance(workflow.current_basedir, LocalSourceFile):
+    raise WorkflowError(
+        f"{workflow.current_basedir.get_path_or_uri(secret_free=True)} is no folder on disk, and the nodes are scripts that need "
+        "one; clone the repository and give the path of its Snakefile"
+    )
 
 # The folder of this workflow's Snakefile, also where another workflow uses this one as a module.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -34,6 +41,11 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
+if workflow.modifier.path_modifier.replace_prefix(RESULTS) != RESULTS:
+    raise WorkflowError(
+        "prefix and replace_prefix of a module move the paths that Snakemake sees, and not those that the nodes read and write; "
+        "set `results` in the module's configuration"
+    )
 LOGS = f"{RESULTS}/logs"
 KEEPER = Keeper(RESULTS, PLAN.config["keep"], f"{LOGS}/keep.log")
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -115,6 +127,11 @@ def gpus_to_generate():
 def sampling_priority():
     """Where policies are dropped, benchmarks go before training rollouts: a policy goes once it has been measured."""
     return 0 if KEEPER.keep == "all" else lambda wildcards: 5 if "/eval/" in wildcards.place else 0
+
+
+def samples_or_grades(job):
+    """True for a job that `look_before_sampling` comes before, whatever its rule is called in the workflow that uses this one."""
+    return any(os.path.basename(file) in ("rollouts.parquet", "verdicts.parquet") for file in job.output)
 
 
 def look_before_sampling():

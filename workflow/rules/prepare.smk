@@ -4,7 +4,7 @@
 onstart:
     if not workflow.touch:
         watch_policies()
-    if any(job.rule.name.endswith(("generate", "verify")) for job in workflow.dag.needrun_jobs()):
+    if any(map(samples_or_grades, workflow.dag.needrun_jobs())):
         look_before_sampling()
 
 

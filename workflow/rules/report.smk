@@ -22,6 +22,7 @@ rule summary:
         run=f"{RESULTS}/summary/points.run.json",
     log:
         f"{LOGS}/summary/summary.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -91,6 +92,7 @@ rule timings:
         run=f"{RESULTS}/summary/timings.run.json",
     log:
         f"{LOGS}/summary/timings.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -130,6 +132,7 @@ rule figures:
         run=f"{RESULTS}/summary/figures.run.json",
     log:
         f"{LOGS}/summary/figures.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -161,6 +164,7 @@ rule page:
         run=f"{RESULTS}/summary/report.run.json",
     log:
         f"{LOGS}/summary/report.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

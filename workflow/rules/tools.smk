@@ -4,6 +4,7 @@
 rule plan:
     log:
         f"{LOGS}/plan.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -18,6 +19,7 @@ rule plan:
 rule dump_config:
     log:
         f"{LOGS}/dump_config.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -32,6 +34,7 @@ rule dump_config:
 rule prune:
     log:
         f"{LOGS}/prune.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -47,6 +50,7 @@ rule prune:
 rule replay:
     log:
         f"{LOGS}/replay.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
