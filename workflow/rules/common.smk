@@ -130,7 +130,7 @@ def sampling_priority():
 
 
 def samples_or_grades(job):
-    """True for a job that `look_before_sampling` comes before, whatever its rule is called in the workflow that uses this one."""
+    """True for a job that `look_before_sampling` comes before, whatever another workflow calls its rule."""
     return any(os.path.basename(file) in ("rollouts.parquet", "verdicts.parquet") for file in job.output)
 
 
