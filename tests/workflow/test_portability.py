@@ -18,10 +18,24 @@ from tests.workflow.conftest import ROOT, copy_workflow, merge
 # Bound onto itself for one process only: permissions would not stop root.
 READ_ONLY = ("unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -o bind,ro "$0" "$0" && exec "$@"')
 
+# Answers as conda does, and makes environments whose Python only says where it looks for modules.
+CONDA = """#!/bin/sh
+case "$1" in
+--version) echo conda 25.1.0 ;;
+info) echo '{"conda_prefix": "'$(dirname "$(dirname "$0")")'", "platform": "linux-64"}' ;;
+config) echo '{"get": {"channel_priority": "strict"}}' ;;
+env)
+    while [ "$1" != --prefix ]; do shift; done
+    mkdir -p "$2/bin"
+    printf '#!/bin/sh\\necho "looks in $PYTHONPATH"\\n' > "$2/bin/python"
+    chmod +x "$2/bin/python" ;;
+esac
+"""
 
-def snakemake(*arguments, within=(), check=True, cwd=None) -> str:
+
+def snakemake(*arguments, within=(), check=True, cwd=None, **variables) -> str:
     """What a run prints."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"} | variables
     command = [*within, sys.executable, "-m", "snakemake", *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert not check or done.returncode == 0, done.stdout + done.stderr
@@ -101,6 +115,16 @@ def test_results_may_lie_deep_on_another_file_system_behind_a_link(tmp_path):
     output = snakemake("--dry-run", "--snakefile", ROOT / "Snakefile", "--configfile", overlay, cwd=tmp_path)
     assert f"{results}/summary/points.csv" in output
     assert "profiles/default for setting default" in output
+
+
+def test_an_environment_that_is_deployed_finds_the_project(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/conda").write_text(CONDA)
+    (tmp_path / "bin/conda").chmod(0o755)
+    (tmp_path / "bin/activate").write_text('PATH="$1/bin:$PATH"\n')
+    arguments = ("--snakefile", ROOT / "Snakefile", "--sdm", "conda", "--cores", "1", "plan")
+    output = snakemake(*arguments, cwd=tmp_path, PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert f"looks in {ROOT}" in output
 
 
 def test_another_workflow_uses_the_sweep_and_runs_nothing_of_it_again(checkout):

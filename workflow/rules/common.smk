@@ -80,7 +80,9 @@ wildcard_constraints:
 
 def python_module(module):
     """A Python module of this project, started where the working directory hides no package."""
-    return f"{shlex.quote(PYTHON)} -P -m {module}"
+    # Snakemake takes the variable from a job in an environment that it deploys.
+    path = f"env PYTHONPATH={shlex.quote(str(ROOT))} " if DEPLOYED else ""
+    return f"{path}{shlex.quote(PYTHON)} -P -m {module}"
 
 
 def command_of(node, **options):
