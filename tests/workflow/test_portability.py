@@ -71,6 +71,9 @@ use rule * from opsft as *_of_thinking
 onstart:
     opsft.onstart()
 
+onsuccess:
+    opsft.onsuccess()
+
 rule shortest:
     default_target: True
     input: points=rules.summary_of_thinking.output.points, all=rules.all_of_thinking.input
