@@ -23,27 +23,6 @@ include: "workflow/rules/tools.smk"
 report: "workflow/report/workflow.rst"
 
 
-# What takes seconds, or wants the network that the machines of a cluster may lack.
-localrules:
-    all,
-    problems,
-    base,
-    stop,
-    track,
-    summary,
-    compare,
-    timings,
-    figures,
-    page,
-    plan,
-    why,
-    dump_config,
-    prune,
-    replay,
-    shared,
-    points,
-
-
 rule all:
     default_target: True
     input:
@@ -53,3 +32,4 @@ rule all:
         timings=rules.timings.output,
         tracked=PLAN.tracked(),
         page=rules.page.output,
+    localrule: True

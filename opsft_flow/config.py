@@ -41,7 +41,9 @@ def resolve(config: dict) -> dict:
     # Each check relies on what the one before has found in order.
     problems = [describe(error) for error in errors] or check_references(resolved) or check_limits(resolved, schema)
     if problems:
-        raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {line}" for line in problems))
+        # One line names all keys that are missing, and each of them is an error.
+        lines = "\n".join(f"  {line}" for line in dict.fromkeys(problems))
+        raise ConfigError(f"the configuration cannot be run:\n{lines}")
     return resolved
 
 

@@ -66,7 +66,7 @@ class Plan:
 
     def __init__(self, config: dict) -> None:
         self.config = resolve(config)
-        self.results = os.path.normpath(self.config["results"])
+        self.results = os.path.normpath(os.path.expanduser(self.config["results"]))
         self.points = expand_sweep(self.config["sweep"])
         self.models = list(dict.fromkeys(point.model for point in self.points))
         self.benchmarks = {

@@ -21,6 +21,11 @@ from tests.unit.example_config import change, example_config
 A, B = Point("m", "r", 12, 0), Point("m", "r", 32, 0)
 
 
+def test_results_may_begin_with_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert Plan(change(example_config(), "results", "~/sweep/")).results == "/home/me/sweep"
+
+
 @pytest.fixture(scope="module")
 def original() -> dict[str, str]:
     return all_settings(example_config())

@@ -10,6 +10,13 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import LocalSourceFile
+
+if not isinstance(workflow.current_basedir, LocalSourceFile):
+    raise WorkflowError(
+        f"{workflow.current_basedir.get_path_or_uri(secret_free=True)} is no folder on disk, and the nodes are scripts that need "
+        "one; clone the repository and give the path of its Snakefile"
+    )
 
 # The folder of this workflow's Snakefile, also where another workflow uses this one as a module.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -42,6 +49,11 @@ except (ConfigError, DiskFull) as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = PLAN.results
+if workflow.modifier.path_modifier.replace_prefix(RESULTS) != RESULTS:
+    raise WorkflowError(
+        "prefix and replace_prefix of a module move the paths that Snakemake sees, and not those that the nodes read and write; "
+        "set `results` in the module's configuration"
+    )
 LOGS = f"{RESULTS}/logs"
 KEEPER = Keeper(RESULTS, PLAN.config["keep"], f"{LOGS}/keep.log")
 CODES = f"{LOGS}/code"
@@ -79,7 +91,9 @@ wildcard_constraints:
 
 def python_module(module):
     """A Python module of this project, started where the working directory hides no package."""
-    return f"{shlex.quote(PYTHON)} -P -m {module}"
+    # Snakemake takes the variable from a job in an environment that it deploys.
+    path = f"env PYTHONPATH={shlex.quote(str(ROOT))} " if DEPLOYED else ""
+    return f"{path}{shlex.quote(PYTHON)} -P -m {module}"
 
 
 def command_of(node, **options):
@@ -185,6 +199,11 @@ def sampling_priority():
 def locks_of(persistence):
     """The names of the lock files that this run has made; none where Snakemake no longer says so: then it is unlocked by hand."""
     return [os.path.basename(path) for path in getattr(persistence, "_lockfile", {}).values()]
+
+
+def samples_or_grades(job):
+    """True for a job that `look_before_sampling` comes before, whatever another workflow calls its rule."""
+    return any(os.path.basename(file) in ("rollouts.parquet", "verdicts.parquet") for file in job.output)
 
 
 def look_before_sampling():

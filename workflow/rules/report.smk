@@ -22,6 +22,7 @@ rule summary:
         run=f"{RESULTS}/summary/points.run.json",
     log:
         f"{LOGS}/summary/summary.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -54,6 +55,7 @@ rule compare:
         run=f"{RESULTS}/summary/pairs.run.json",
     log:
         f"{LOGS}/summary/compare.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     threads: resources_of("evaluate", "threads")
@@ -91,6 +93,7 @@ rule timings:
         run=f"{RESULTS}/summary/timings.run.json",
     log:
         f"{LOGS}/summary/timings.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -130,6 +133,7 @@ rule figures:
         run=f"{RESULTS}/summary/figures.run.json",
     log:
         f"{LOGS}/summary/figures.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -161,6 +165,7 @@ rule page:
         run=f"{RESULTS}/summary/report.run.json",
     log:
         f"{LOGS}/summary/report.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -9,6 +9,7 @@ rule stop:
         run=f"{RESULTS}/{{undecided}}/stop.run.json",
     log:
         f"{LOGS}/{{undecided}}/stop.log",
+    localrule: True
     priority: 10
     conda:
         "../../envs/cpu.yaml"

@@ -5,16 +5,19 @@
 rule shared:
     input:
         PLAN.shared(),
+    localrule: True
 
 
 rule points:
     input:
         PLAN.tracked(),
+    localrule: True
 
 
 rule plan:
     log:
         f"{LOGS}/plan.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -30,6 +33,7 @@ rule plan:
 rule why:
     log:
         f"{LOGS}/why.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -44,6 +48,7 @@ rule why:
 rule dump_config:
     log:
         f"{LOGS}/dump_config.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -58,6 +63,7 @@ rule dump_config:
 rule prune:
     log:
         f"{LOGS}/prune.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -73,6 +79,7 @@ rule prune:
 rule replay:
     log:
         f"{LOGS}/replay.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

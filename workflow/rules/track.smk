@@ -11,6 +11,7 @@ rule track:
         run=f"{RESULTS}/{{point}}/iter{{iteration}}/tracked.run.json",
     log:
         f"{LOGS}/{{point}}/iter{{iteration}}/track.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
