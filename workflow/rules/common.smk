@@ -1,6 +1,9 @@
 # The plan of the sweep, and how a script is started. Functions only.
+import atexit
+import gc
 import hashlib
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -10,6 +13,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.enums import Quietness
 
 # The folder of this workflow's Snakefile, also where another workflow uses this one as a module.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -27,6 +31,9 @@ from opsft_flow.machine.runtime import HEAD, announce_head
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
 sys.setrecursionlimit(100_000)
+# The graph is millions of objects that stay to the end: looking for garbage among them finds none, and taking them apart serves nobody.
+gc.set_threshold(100_000, 20, 100)
+atexit.register(gc.freeze)
 
 try:
     PLAN = Plan(config)
@@ -54,6 +61,10 @@ elif workflow.remote_exec:
 if workflow.is_main_process and workflow.resource_settings.nodes is None and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", max(1, len(find_gpus())))
 
+# A dry run that is to be quiet about its jobs ends with their counts; without this, Snakemake formats every one of them for nothing.
+if workflow.output_settings.dryrun and workflow.output_settings.quiet == {Quietness.RULES}:
+    workflow.output_settings.quiet = {Quietness.RULES, Quietness.PROGRESS}
+
 
 wildcard_constraints:
     place=PLAN.place_pattern(),
@@ -71,8 +82,24 @@ def python_module(module):
     return f"{shlex.quote(PYTHON)} -P -m {module}"
 
 
+def signed(function):
+    """A function of a job, with its signature beside it: Snakemake asks for it several times a job, and works it out each time."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
+def of_place(method):
+    """A method of the plan that takes a place, as a function of the wildcards."""
+    return signed(lambda wildcards: method(wildcards.place))
+
+
+def of_iteration(method):
+    """A method of the plan that takes the path of a point and an iteration, as a function of the wildcards."""
+    return signed(lambda wildcards: method(wildcards.point, int(wildcards.iteration)))
+
+
 def command_of(node, **options):
-    """How the script of a node is started, as a param: a function that takes resources is not tracked.
+    """How the script of a node is started, as a param: a function that takes inputs is not tracked.
 
     `options` are those that decide how it runs and not what it computes, as values or as functions of the wildcards.
     """
@@ -93,11 +120,11 @@ def train_command(node, **options):
 def started_by(start, options):
     """A function of the wildcards that adds options to a command."""
 
-    def command(wildcards, resources):
+    def command(wildcards, input):
         values = {name: value(wildcards) if callable(value) else value for name, value in options.items()}
         return " ".join([start, *(f"--{name} {shlex.quote(str(value))}" for name, value in values.items())])
 
-    return command
+    return signed(command)
 
 
 def resources_of(node, key):
