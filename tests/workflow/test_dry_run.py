@@ -19,7 +19,13 @@ def calls(tmp_path_factory) -> dict[str, int]:
     """How often each function was called by a dry run that prints counts only, by its name."""
     folder = tmp_path_factory.mktemp("dry-run")
     overlay, profile = folder / "overlay.yaml", folder / "profile"
-    block = {"models": ["toy"], "recipes": ["opsft"], "budgets": [24], "seeds": [*range(POINTS)], "benchmarks": ["sums"]}
+    block = {
+        "models": ["toy"],
+        "recipes": ["opsft"],
+        "budgets": [24],
+        "seeds": [*range(POINTS)],
+        "benchmarks": ["sums"],
+    }
     overlay.write_text(yaml.safe_dump({"recipes": {"opsft": {"iterations": ITERATIONS}}, "sweep": [block]}))
     command = [sys.executable, "-m", "cProfile", "-o", str(profile), "-m", "snakemake", "--dry-run", "--quiet", "rules"]
     where = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--configfile", str(overlay)]
