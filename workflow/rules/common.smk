@@ -1,6 +1,9 @@
 # The plan of the sweep, and how a script is started. Functions only.
+import atexit
+import gc
 import hashlib
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -10,6 +13,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.enums import Quietness
 from snakemake.sourcecache import LocalSourceFile
 
 if not isinstance(workflow.current_basedir, LocalSourceFile):
@@ -38,6 +42,9 @@ from opsft_flow.machine.unseen import FOLDER, forget_finished
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
 sys.setrecursionlimit(100_000)
+# The graph is millions of objects that stay to the end: looking for garbage among them finds none, and taking them apart serves nobody.
+gc.set_threshold(100_000, 20, 100)
+atexit.register(gc.freeze)
 
 # Of Snakemake's records of 1,000 jobs; on a full disk it fails with a traceback, and may lose them.
 ROOM_FOR_RECORDS = 4 << 20
@@ -77,6 +84,10 @@ elif workflow.remote_exec:
 if workflow.is_main_process and workflow.resource_settings.nodes is None and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", max(1, len(find_gpus())))
 
+# A dry run that is to be quiet about its jobs ends with their counts; without this, Snakemake formats every one of them for nothing.
+if workflow.output_settings.dryrun and workflow.output_settings.quiet == {Quietness.RULES}:
+    workflow.output_settings.quiet = {Quietness.RULES, Quietness.PROGRESS}
+
 
 wildcard_constraints:
     place=PLAN.place_pattern(),
@@ -96,8 +107,24 @@ def python_module(module):
     return f"{path}{shlex.quote(PYTHON)} -P -m {module}"
 
 
+def signed(function):
+    """A function of a job, with its signature beside it: Snakemake asks for it several times a job, and works it out each time."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
+def of_place(method):
+    """A method of the plan that takes a place, as a function of the wildcards."""
+    return signed(lambda wildcards: method(wildcards.place))
+
+
+def of_iteration(method):
+    """A method of the plan that takes the path of a point and an iteration, as a function of the wildcards."""
+    return signed(lambda wildcards: method(wildcards.point, int(wildcards.iteration)))
+
+
 def command_of(node, **options):
-    """How the script of a node is started, as a param: a function that takes resources is not tracked.
+    """How the script of a node is started, as a param: a function that takes inputs is not tracked.
 
     `options` are those that decide how it runs and not what it computes, as values or as functions of the wildcards.
     """
@@ -148,11 +175,11 @@ def machines_of(node):
 def started_by(start, options):
     """A function of the wildcards that adds options to a command."""
 
-    def command(wildcards, resources):
+    def command(wildcards, input):
         values = {name: value(wildcards) if callable(value) else value for name, value in options.items()}
         return " ".join([start, *(f"--{name} {shlex.quote(str(value))}" for name, value in values.items())])
 
-    return command
+    return signed(command)
 
 
 def why_command():
@@ -181,19 +208,23 @@ def each_attempt(node, key):
     """A resource of which each further attempt gets as much more, as a cluster's job that was killed for want of it needs."""
     amount = resources_of(node, key)
     # A function of the job costs time for each of thousands: only on a cluster.
-    return amount if workflow.resource_settings.nodes is None else lambda wildcards, attempt: attempt * amount
+    return amount if workflow.resource_settings.nodes is None else signed(lambda wildcards, attempt: attempt * amount)
 
 
 def gpus_to_generate():
     """The GPUs of a job that samples a place; none where it puts together what shards have sampled."""
     gpus = resources_of("generate", "gpu")
     # A function of the job costs time for each of thousands.
-    return gpus if resources_of("generate", "shards") == 1 else lambda wildcards, input: 0 if input.shards else gpus
+    return (
+        gpus
+        if resources_of("generate", "shards") == 1
+        else signed(lambda wildcards, input: 0 if input.shards else gpus)
+    )
 
 
 def sampling_priority():
     """Where policies are dropped, benchmarks go before training rollouts: a policy goes once it has been measured."""
-    return 0 if KEEPER.keep == "all" else lambda wildcards: 5 if "/eval/" in wildcards.place else 0
+    return 0 if KEEPER.keep == "all" else signed(lambda wildcards: 5 if "/eval/" in wildcards.place else 0)
 
 
 def locks_of(persistence):

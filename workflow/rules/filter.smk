@@ -3,7 +3,7 @@
 
 rule filter:
     input:
-        before=lambda wildcards: PLAN.budget_inputs(f"{wildcards.point}/iter{wildcards.iteration}/train"),
+        before=signed(lambda wildcards: PLAN.budget_inputs(f"{wildcards.point}/iter{wildcards.iteration}/train")),
         rollouts=f"{RESULTS}/{{point}}/iter{{iteration}}/train/rollouts.parquet",
         verdicts=f"{RESULTS}/{{point}}/iter{{iteration}}/train/verdicts.parquet",
     output:
@@ -20,7 +20,7 @@ rule filter:
         runtime=each_attempt("filter", "runtime"),
     params:
         command=command_of("filter", before=budget_file),
-        settings=lambda wildcards: PLAN.filter_settings(wildcards.point, int(wildcards.iteration)),
+        settings=of_iteration(PLAN.filter_settings),
     message:
         "filter {wildcards.point} iteration {wildcards.iteration}"
     shell:

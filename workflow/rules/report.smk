@@ -75,7 +75,7 @@ rule compare:
 rule timings:
     input:
         # Not the sidecars: one that is missing is no reason to make its result again. But these are the last to be made.
-        measured=PLAN.summary_inputs(),
+        points=rules.summary.output.parquet,
         tracked=PLAN.tracked(),
     output:
         timings=report(

@@ -9,8 +9,8 @@ rule stop:
         run=f"{RESULTS}/{{undecided}}/stop.run.json",
     log:
         f"{LOGS}/{{undecided}}/stop.log",
-    localrule: True
     priority: 10
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

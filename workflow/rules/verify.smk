@@ -4,7 +4,7 @@
 rule verify:
     input:
         rollouts=f"{RESULTS}/{{place}}/rollouts.parquet",
-        problems=lambda wildcards: PLAN.problems_of(wildcards.place),
+        problems=of_place(PLAN.problems_of),
     output:
         verdicts=f"{RESULTS}/{{place}}/verdicts.parquet",
         run=f"{RESULTS}/{{place}}/verdicts.run.json",
@@ -18,7 +18,7 @@ rule verify:
         runtime=each_attempt("verify", "runtime"),
     params:
         command=command_of("verify"),
-        settings=lambda wildcards: PLAN.verify_settings(wildcards.place),
+        settings=of_place(PLAN.verify_settings),
     message:
         "grade {wildcards.place}"
     shell:
