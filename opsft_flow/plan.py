@@ -300,6 +300,23 @@ class Plan:
         """What more than one point can need: the problem sets, and the base models' metrics."""
         return [*(self.path(problem_file(name)) for name in self.problem_sets()), *self.all_base_metrics()]
 
+    def every_result(self) -> list[str]:
+        """A file of every node before the tables, all of them targets.
+
+        Snakemake does not make a file again that is missing where what was made of it is there. A node that fails leaves such a
+        gap, for its old result is deleted and forgotten, and behind the gap what was made with older settings.
+        """
+        files = [*map(problem_file, self.problem_sets()), *(policy_manifest(model, None, 0) for model in self.models)]
+        files += [f"{place}/{table}.parquet" for place in self.base_places() for table in ("rollouts", "verdicts")]
+        decisions = []
+        for point in self.points:
+            block = self.benchmarks_of(point)
+            for i in self.iterations(point):
+                places = [Place(point.model, point, i, name).path for name in (None, *measured_on(block, i))]
+                files += [f"{place}/{table}.parquet" for place in places for table in ("rollouts", "verdicts")]
+                decisions += self.decision(point.path, i)
+        return [*map(self.path, files), *decisions, *self.summary_inputs(), *self.tracked()]
+
     def all_base_metrics(self) -> list[str]:
         return [self.path(f"{place}/metrics.json") for place in self.base_places()]
 

@@ -42,8 +42,9 @@ def nodes() -> list[tuple[str, str]]:
     for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for rule in re.split(r"^rule ", file.read_text(), flags=re.MULTILINE)[1:]:
             environment = re.search(r'conda:\s+"\.\./\.\./envs/(\w+)\.yaml"', rule)
-            (script,) = re.findall(r'_command\(\s*"(\w+)"|command_of\(\s*"(\w+)"', rule)
-            found += [("".join(script), name) for name in ([environment[1]] if environment else ["torch", "vllm"])]
+            # None: a rule that only names targets, and `why`, which runs where Snakemake does.
+            for script in re.findall(r'_command\(\s*"(\w+)"|command_of\(\s*"(\w+)"', rule):
+                found += [("".join(script), name) for name in ([environment[1]] if environment else ["torch", "vllm"])]
     return sorted(set(found))
 
 

@@ -339,6 +339,15 @@ def test_a_run_is_written_after_every_iteration_only_when_online(mode, tracked):
     assert plan.tracked() == [f"results/{point.path}/iter2/tracked.json" for point in (A, B)]
 
 
+def test_every_node_before_the_tables_has_a_result_among_the_targets():
+    plan = Plan(example_config())
+    every = plan.every_result()
+    # 2 base places with 3 files each, the base model and the problem sets; of each of 2 iterations of 2 points: rollouts and verdicts
+    # of training, the filter, the policy, and 3 files for each of 2 benchmarks; and the tracking of each point.
+    assert len(every) == len(set(every)) == 2 * 3 + 1 + len(plan.problem_sets()) + 2 * 2 * (4 + 2 * 3) + 2
+    assert {*plan.shared(), *plan.summary_inputs(), *plan.tracked()} <= set(every)
+
+
 def test_a_tracking_node_reads_what_was_measured_since_the_one_before():
     every = Plan(example_config()).measurements(A)
     offline = Plan(change(example_config(), "track.mode", "offline")).track_inputs(A.path, 2)

@@ -12,6 +12,7 @@ The finished sweep has 2 points of 2 iterations and 1 benchmark:
 """
 
 import json
+import os
 import shutil
 import sys
 
@@ -55,6 +56,21 @@ def test_a_filter_key_runs_the_filter_and_what_follows(checkout):
 def test_a_verify_key_samples_nothing_of_the_base_model_and_of_iteration_1(checkout):
     checkout.change(verify={"timeout_s": 7})
     assert checkout.would_run() == {**AFTER_FILTER, "verify": 9, "filter": 4, "evaluate": 5}
+
+
+def test_a_node_that_failed_runs_again_though_what_was_made_of_its_older_result_is_there(checkout):
+    checkout.change(verify={"timeout_s": 7})
+    everything = checkout.would_run()
+    rollouts = checkout.folder / "results/toy/opsft/L40/seed0/iter1/train/rollouts.parquet"
+    whole, made = rollouts.read_bytes(), rollouts.stat()
+    rollouts.write_bytes(b"no table")
+    os.utime(rollouts, ns=(made.st_atime_ns, made.st_mtime_ns))
+    verdicts = rollouts.with_name("verdicts.parquet")
+    assert checkout.run("--cores", "1", str(verdicts.relative_to(checkout.folder)), check=False).returncode
+    assert not verdicts.exists()
+    rollouts.write_bytes(whole)
+    os.utime(rollouts, ns=(made.st_atime_ns, made.st_mtime_ns))
+    assert checkout.would_run() == everything
 
 
 def test_a_budget_added_runs_its_own_chain(checkout):

@@ -10,7 +10,7 @@ rule shared:
 
 rule points:
     input:
-        PLAN.tracked(),
+        PLAN.every_result(),
     localrule: True
 
 
