@@ -4,7 +4,9 @@ It is no declared output, since Snakemake deletes those before a run and after a
 decides the result, so that a node only ever resumes its own work, and one process at a time holds it.
 """
 
+import contextlib
 import hashlib
+import os
 import pathlib
 import shutil
 import time
@@ -51,9 +53,14 @@ class Scratch:
             write_json(temporary / "progress.json", progress)
 
     def remove(self) -> None:
-        """Delete the folder once the node's result is in place."""
-        shutil.rmtree(self.folder)
+        """Delete the folder once the node's result is in place, which fails no more: what cannot be deleted is left to `prune`."""
+        aside = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.old")
+        with contextlib.suppress(OSError):
+            # A kill, or an error, halfway leaves no part of a state where the next process would load it.
+            self.folder.rename(aside)
+        # NFS keeps a file that is deleted while it is open, under another name, and with it the folder.
         self.handle.close()
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 class SharedScratch:

@@ -1,5 +1,6 @@
 """The state of a running node: one holder at a time, and saved as a whole."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -122,6 +123,35 @@ def test_removed_scratch_leaves_nothing_to_resume(tmp_path):
     again = Scratch(tmp_path / "scratch", wait_s=0)
     assert again.load() is None
     again.remove()
+
+
+def remove_on_nfs(scratch: Scratch, monkeypatch) -> None:
+    """Remove a scratch folder where, as on NFS, a folder stays as long as a file that was in it is open."""
+
+    def remove_folder(path, *, rmdir=os.rmdir, **options):
+        if not scratch.handle.closed:
+            raise OSError(errno.ENOTEMPTY, "Directory not empty", path)
+        rmdir(path, **options)
+
+    monkeypatch.setattr(os, "rmdir", remove_folder)
+    scratch.remove()
+
+
+def test_a_folder_on_nfs_is_removed_by_who_holds_its_lock(tmp_path, monkeypatch):
+    remove_on_nfs(Scratch(tmp_path / "scratch", wait_s=0), monkeypatch)
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_a_folder_that_cannot_be_removed_fails_no_training(tmp_path, monkeypatch):
+    scratch = Scratch(tmp_path / "scratch", wait_s=0)
+    scratch.save({}, {}, {})
+
+    def refuse(path, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted", path)
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    scratch.remove()
+    assert Scratch(tmp_path / "scratch", wait_s=0).load() is None
 
 
 def test_a_name_depends_on_every_part_and_where_it_ends():
