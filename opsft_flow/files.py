@@ -26,7 +26,7 @@ def is_full_disk(error: BaseException) -> bool:
 def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yield a temporary path beside `path`; on success sync it to disk and rename it into place.
 
-    The temporary path may be made a file or a folder. On an error it is removed and `path` stays as it was. What killed
+    The temporary path may be made a file or a folder. On an error or an interrupt it is removed and `path` stays as it was. What killed
     writers of `path` have left is removed first: a result has one writer at a time.
     A folder cannot be renamed over another: for a moment, between two renames, there is none.
     Raises DiskFull where there is no room for it, whatever the library that wrote it raised.
@@ -51,6 +51,8 @@ def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             ) from error
         raise
     finally:
+        if previous.exists() and not final.exists():
+            os.replace(previous, final)
         remove(temporary)
         remove(previous)
 
@@ -86,10 +88,13 @@ def remove_leftovers(path: pathlib.Path) -> None:
 
 
 def sync(path: pathlib.Path) -> None:
-    """Flush a file, or every file of a folder, to disk."""
-    for file in [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]:
-        with open(file, "rb+") as handle:
-            os.fsync(handle.fileno())
+    """Flush a file, or a folder and all that it holds, to disk."""
+    for part in [path, *path.rglob("*")]:
+        if part.is_dir():
+            sync_folder(part)
+        else:
+            with open(part, "rb+") as handle:
+                os.fsync(handle.fileno())
 
 
 def sync_folder(folder: pathlib.Path) -> None:

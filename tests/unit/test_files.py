@@ -84,6 +84,41 @@ def test_a_folder_is_whole_or_absent_at_every_rename(tmp_path, monkeypatch):
     assert seen == [None, ["2", "2"]]
 
 
+@pytest.mark.parametrize("stop", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
+def test_an_end_between_the_two_renames_leaves_the_old_folder(tmp_path, monkeypatch, stop):
+    write_folder(tmp_path / "folder", a="1")
+
+    def fail_to_place(source, target, rename=os.replace):
+        if source.suffix == ".tmp":
+            raise stop
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", fail_to_place)
+    with pytest.raises(type(stop)):
+        write_folder(tmp_path / "folder", a="2")
+    assert (tmp_path / "folder" / "a").read_text() == "1"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_folder_and_all_in_it_are_on_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    synced, needed = set(), set()
+
+    def note(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+
+    def look_and_rename(source, target, rename=os.replace):
+        needed.update(path.stat().st_ino for path in (source, *source.rglob("*")))
+        assert needed <= synced
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "replace", look_and_rename)
+    with atomic(tmp_path / "folder") as temporary:
+        (temporary / "below").mkdir(parents=True)
+        (temporary / "below" / "file").write_text("1")
+    assert len(needed) == 3
+
+
 def test_equal_values_give_equal_bytes(tmp_path):
     write_json(tmp_path / "a", {"x": 1, "y": [None, "é"]})
     write_json(tmp_path / "b", {"y": [None, "é"], "x": 1})
