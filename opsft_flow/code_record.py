@@ -4,7 +4,9 @@ A result carries the hash of the code that made it (`opsft_flow.code_hash`), and
 hashes of the modules behind it: a handful for a whole sweep.
 """
 
+import os
 import pathlib
+import tempfile
 
 from opsft_flow.code_hash import HASHED
 from opsft_flow.files import read_json, write_json
@@ -15,7 +17,12 @@ def record_code(folder: str) -> None:
     for digest, files in HASHED.items():
         path = record_of(folder, digest)
         if not path.exists():
-            write_json(path, files)
+            os.makedirs(folder, exist_ok=True)
+            # Calls that are started together write the same file, each in a folder of its own.
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".") as own:
+                written = record_of(own, digest)
+                write_json(written, files)
+                os.replace(written, path)
 
 
 def code_change(folder: str, old: str, new: str) -> str:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from opsft_flow import code_record
+from opsft_flow import code_record, files
 from opsft_flow.code_record import code_change, record_code
-from opsft_flow.files import write_json
+from opsft_flow.files import read_json, write_json
 
 NOW = {"opsft/sft.py": "1", "opsft/verify/__init__.py": "2", "workflow/scripts/sft.py": "3"}
 
@@ -44,3 +44,17 @@ def test_the_hashes_of_this_process_are_put_on_record_once(recorded, tmp_path, m
     assert written.stat().st_mtime_ns == before
     monkeypatch.setattr(code_record, "HASHED", {})
     assert code_change(recorded, "old", "new") == "code: opsft.sft, opsft.verify changed"
+
+
+def test_two_runs_that_are_started_together_write_the_same_record(recorded, tmp_path, monkeypatch):
+    sync = files.sync
+
+    def start_another(path) -> None:
+        monkeypatch.setattr(files, "sync", sync)
+        record_code(recorded)
+        sync(path)
+
+    monkeypatch.setattr(files, "sync", start_another)
+    record_code(recorded)
+    assert read_json(tmp_path / "new.json") == NOW
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["more.json", "new.json", "old.json"]
