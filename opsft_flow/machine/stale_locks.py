@@ -22,11 +22,16 @@ HELD: list[TextIO] = []
 
 
 def record_locks(names: list[str]) -> None:
-    """Record the lock files that this process has made, by name. Where the file system cannot lock, there is no record."""
+    """Record the lock files that this process has made, by name.
+
+    There is no record where the file system cannot lock, nor where the locks are gone: Snakemake removes their folder,
+    with all in it, when any call ends.
+    """
     if not names:
         return
-    record = open(FOLDER / f"{platform.node()}-{os.getpid()}.holder", "w")  # noqa: SIM115, it lives as long as the process
+    path = FOLDER / f"{platform.node()}-{os.getpid()}.holder"
     with contextlib.suppress(OSError):
+        record = open(path, "w")  # noqa: SIM115, it lives as long as the process
         fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
         json.dump({"host": platform.node(), "locks": names}, record)
         record.flush()

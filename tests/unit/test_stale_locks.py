@@ -3,13 +3,14 @@
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from opsft_flow.machine.stale_locks import FOLDER, remove_stale_locks
+from opsft_flow.machine.stale_locks import FOLDER, record_locks, remove_stale_locks
 
 HOLD = "import sys; from opsft_flow.machine.stale_locks import record_locks; record_locks(sys.argv[1:]); print('held', flush=True); sys.stdin.read()"
 
@@ -61,6 +62,12 @@ def test_a_record_that_was_cut_off_removes_nothing(locks):
     (locks / "x.holder").write_text('{"host": ')
     remove_stale_locks()
     assert names(locks) == ["7.output.lock"]
+
+
+def test_locks_that_another_call_has_removed_with_their_folder_are_not_recorded(locks):
+    shutil.rmtree(locks)
+    record_locks(["7.output.lock"])
+    assert not locks.exists()
 
 
 def test_where_nothing_was_ever_locked_there_is_nothing_to_do(tmp_path, monkeypatch):
