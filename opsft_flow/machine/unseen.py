@@ -19,8 +19,12 @@ FOLDER = "OPSFT_UNSEEN"
 
 def links(output: str) -> Iterator[Path]:
     """Names for the links to a node's sidecar and outputs, in this order; `output` is the first of these."""
-    name = hashlib.sha256(output.encode()).hexdigest()[:24]
-    return (Path(os.environ[FOLDER], f"{name}.{number}") for number in count())
+    return (Path(os.environ[FOLDER], f"{name_of(output)}.{number}") for number in count())
+
+
+def name_of(output: str) -> str:
+    """What the links to the results of a node begin with."""
+    return hashlib.sha256(output.encode()).hexdigest()[:24]
 
 
 def keep(sidecar: str, outputs: list[str]) -> None:
@@ -52,10 +56,12 @@ def forget(*outputs: str) -> None:
     """Drop the links to the results of nodes, by the first output of each: Snakemake has seen them."""
     if FOLDER not in os.environ:
         return
-    for output in outputs:
-        with contextlib.suppress(FileNotFoundError):
-            for link in links(output):
-                link.unlink()
+    names = set(map(name_of, outputs))
+    # A kill can leave any of a node's links, the first of them missing. The folder is read once for all nodes.
+    with contextlib.suppress(FileNotFoundError):
+        for link in Path(os.environ[FOLDER]).iterdir():
+            if link.stem in names:
+                link.unlink(missing_ok=True)
 
 
 def forget_finished(outputs: list[str]) -> None:

@@ -85,6 +85,14 @@ def test_a_result_of_a_call_that_has_ended_was_seen_and_nothing_is_left(run, tmp
     assert run()
 
 
+def test_what_a_kill_has_left_of_a_node_that_was_keeping_its_result_goes_too(run, tmp_path):
+    assert run()
+    sidecar, *_ = sorted((tmp_path / "results/.unseen").iterdir())
+    sidecar.unlink()
+    forget_finished(["result.parquet"])
+    assert not (tmp_path / "results/.unseen").exists()
+
+
 def test_what_another_call_has_not_seen_stays(run, tmp_path):
     assert run()
     assert run(name="other")
