@@ -137,9 +137,10 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], ma
     this = Node(parser.parse_args(), inputs, outputs)
     limit_threads(this.threads)
     try:
-        with only_copy(this.outputs[0], this.is_made):
-            if may_take:
-                take_result(this)
+        with only_copy(this.outputs[0], lambda: may_take and take_result(this), this.is_made) as taken:
+            if taken:
+                print("another copy of this node has done the same work: its result is taken", flush=True)
+                sys.exit(0)
             this.read = this.read_from()
             yield this
             sys.stdout.flush()
@@ -151,13 +152,11 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], ma
         sys.exit(1)
 
 
-def take_result(this: Node) -> None:
-    """End the process where another copy of the node has done its work."""
+def take_result(this: Node) -> bool:
+    """True where another copy of the node has done its work, whose result is brought back if Snakemake has deleted it."""
     forget(*this.inputs.values())
     bring_back(this.run, this.outputs, this.is_same)
-    if this.is_made():
-        print("another copy of this node has done the same work: its result is taken", flush=True)
-        sys.exit(0)
+    return this.is_made()
 
 
 def message_of(error: Exception, folder: str) -> str:

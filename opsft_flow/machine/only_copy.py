@@ -27,21 +27,23 @@ def lock_file(output: str | os.PathLike) -> Path:
 
 
 @contextlib.contextmanager
-def only_copy(output: str, is_made: Callable[[], bool]) -> Iterator[None]:
-    """Be the only process that makes `output`; wait where another is at it, and say for whom.
+def only_copy(output: str, take: Callable[[], bool], is_made: Callable[[], bool]) -> Iterator[bool]:
+    """Be the only process that makes `output`; wait where another is at it, and say for whom. Yields True where it is made already.
 
-    Of the processes that torchrun starts together, the first does so, and the others wait for it; they go on where the result
-    has been made too, as `is_made` says.
+    `take` says so, and may bring it back. Of the processes that torchrun starts together, only the first calls it; the others wait
+    until that one has decided to make `output`, or until it is made, as `is_made` says.
     """
     path = lock_file(output)
     if int(os.environ.get("RANK", "0")) > 0:
-        wait_for_first(path, is_made)
-        yield
+        yield wait_for_first(path, is_made)
         return
     lock = wait_for_lock(path)
     try:
-        write_holder(lock)
-        yield
+        taken = take()
+        if not taken:
+            # The others go on once they read this, and then wait for this process to train with them.
+            write_holder(lock)
+        yield taken
     finally:
         unlock(lock)
 
@@ -61,11 +63,12 @@ def wait_for_lock(path: Path) -> TextIO:
     return lock
 
 
-def wait_for_first(path: Path, is_made: Callable[[], bool]) -> None:
-    """Wait until the first process of the same training holds the lock, or there is nothing left to train."""
+def wait_for_first(path: Path, is_made: Callable[[], bool]) -> bool:
+    """Wait until the first process of the same training says that it trains; True where there is nothing left to train."""
     training = this_process().training
     while not is_made():
         holder = read_holder(path)
         if holder and holder.training == training:
-            return
+            return False
         time.sleep(LOOK_S[0])
+    return True

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from opsft_flow.machine.file_lock import read_holder
-from opsft_flow.machine.only_copy import lock_file
+from opsft_flow.machine.file_lock import read_holder, try_lock, write_holder
+from opsft_flow.machine.only_copy import lock_file, only_copy
+from opsft_flow.machine.unseen import FOLDER
 from tests.unit.processes import ROOT, wait_until
 
 SCRIPT = """
@@ -152,3 +153,49 @@ def test_a_result_that_lacks_a_file_is_not_taken(folder):
     assert len(folder.workers()) == 2
     assert folder.start().wait() == 0
     assert len(folder.workers()) == 2
+
+
+def test_a_process_says_that_it_works_only_once_it_has_decided_to(tmp_path):
+    output = str(tmp_path / "result")
+
+    def decide(taken: bool) -> bool:
+        assert read_holder(lock_file(output)) is None
+        return taken
+
+    with only_copy(output, lambda: decide(False), bool) as taken:
+        assert read_holder(lock_file(output)).process == os.getpid()
+        assert not taken
+    with only_copy(output, lambda: decide(True), bool) as taken:
+        assert read_holder(lock_file(output)) is None
+        assert taken
+
+
+@pytest.fixture
+def kept(folder):
+    """A folder with a result that was made, and that Snakemake has deleted unseen; the environment in which it can be brought back."""
+    environment = {FOLDER: "unseen", "TORCHELASTIC_RUN_ID": "training"}
+    folder.go()
+    assert folder.start(**environment).wait() == 0
+    for file in folder.folder.glob("1-of-2.*"):
+        file.unlink()
+    return folder, environment
+
+
+def test_processes_that_are_started_together_end_where_the_first_takes_the_result(kept):
+    folder, environment = kept
+    second = folder.start(RANK="1", **environment)
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.wait(1)
+    first = folder.start(RANK="0", **environment)
+    assert [first.wait(30), second.wait(30)] == [0, 0]
+    assert len(folder.workers()) == 1
+
+
+def test_only_the_first_of_the_processes_that_are_started_together_brings_a_result_back(kept, monkeypatch):
+    folder, environment = kept
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", environment["TORCHELASTIC_RUN_ID"])
+    with try_lock(lock_file(folder.folder / "1-of-2.parquet")) as lock:
+        write_holder(lock)
+        second = folder.start(RANK="1", **environment)
+        assert second.wait(30) == 0
+    assert folder.workers() == [process.pid for process in folder.processes]
