@@ -1,9 +1,9 @@
 """Results on disk that the sweep no longer names: they stay, and no table or figure shows them."""
 
 import pathlib
-import re
 from collections.abc import Iterable
 
+from opsft_flow.places import trained_iterations
 from opsft_flow.plan import Plan
 from opsft_flow.points import Point
 
@@ -16,7 +16,7 @@ def outside(plan: Plan) -> list[tuple[str, str]]:
         point = Point.from_path(folder.relative_to(results).as_posix())
         known = point in plan.points
         last, benchmarks = (plan.iterations(point)[-1], plan.points[point]) if known else (0, ())
-        trained = iterations_in(folder)
+        trained = trained_iterations(folder)
         beyond = [i for i in trained if i > last]
         measured = {name for i in trained if i <= last for name in benchmarks_in(folder / f"iter{i}")}
         found.append((point.path, told(beyond, measured.difference(benchmarks))))
@@ -29,12 +29,6 @@ def outside(plan: Plan) -> list[tuple[str, str]]:
 def told(iterations: list[int], benchmarks: Iterable[str]) -> str:
     parts = [("iterations ", map(str, iterations)), ("benchmarks ", sorted(benchmarks))]
     return "; ".join(label + names for label, listed in parts if (names := ", ".join(listed)))
-
-
-def iterations_in(folder: pathlib.Path) -> list[int]:
-    """The iterations of a point that have been trained."""
-    names = [file.parent.name.removeprefix("iter") for file in folder.glob("iter*/policy.json")]
-    return sorted(int(name) for name in names if re.fullmatch("[1-9][0-9]*", name))
 
 
 def benchmarks_in(folder: pathlib.Path) -> set[str]:

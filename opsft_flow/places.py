@@ -12,6 +12,7 @@ is cut into shards, they lie in {place}/shards/ until they are put together.
 """
 
 import functools
+import pathlib
 import re
 from dataclasses import dataclass
 
@@ -62,6 +63,12 @@ def parse_iteration(folder: str) -> tuple[str, int]:
     """The path of the point and the number of an iteration, from its folder."""
     point, _, iteration = folder.rpartition("/iter")
     return point, int(iteration)
+
+
+def trained_iterations(folder: pathlib.Path) -> list[int]:
+    """The iterations of a point whose policies have been written, in order; `folder` is the point's."""
+    names = [file.parent.name.removeprefix("iter") for file in folder.glob("iter*/policy.json")]
+    return sorted(int(name) for name in names if re.fullmatch("[1-9][0-9]*", name))
 
 
 def sampled_policy(iteration: int, refresh_every: int | None) -> int:

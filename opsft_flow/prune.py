@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from opsft_flow.places import Place, measured_on, policy_manifest, sampled_policy
+from opsft_flow.places import Place, measured_on, policy_manifest, sampled_policy, trained_iterations
 from opsft_flow.points import Point
 from opsft_flow.policy import trained_folders
 from opsft_flow.scratch import is_held
@@ -55,12 +55,6 @@ def droppable(
             weights, state = trained_folders(manifest)
             needed |= {weights, state if is_parent else None}
     return sorted(path for path in present if path not in needed)
-
-
-def trained_iterations(folder: pathlib.Path) -> list[int]:
-    """The iterations of a point whose policies have been written, in order."""
-    numbers = [file.parent.name.removeprefix("iter") for file in folder.glob("iter*/policy.json")]
-    return sorted(int(number) for number in numbers if number.isdigit())
 
 
 def is_kept(iteration: int, keep: str | dict) -> bool:

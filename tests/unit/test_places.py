@@ -14,6 +14,7 @@ from opsft_flow.places import (
     policy_manifest,
     problem_file,
     sampled_policy,
+    trained_iterations,
 )
 from opsft_flow.points import Point
 
@@ -85,3 +86,11 @@ def test_a_benchmark_is_measured_after_every_so_many_iterations_and_after_the_la
 def test_other_paths():
     assert iteration_folder(POINT, 4) == "m/r/L8/seed1/iter4"
     assert problem_file("gsm8k") == "problems/gsm8k.parquet"
+
+
+def test_the_iterations_that_have_been_trained_are_those_with_a_policy_in_order(tmp_path):
+    for name in ("iter10", "iter9", "iter1", "iter01", "iter3.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "policy.json").touch()
+    (tmp_path / "iter11").mkdir()
+    assert trained_iterations(tmp_path) == [1, 9, 10]

@@ -295,31 +295,20 @@ def note_finished():
         forget_finished([str(job.output[0]) for job in workflow.dag.finished_jobs if job.output])
 
 
+def or_none(files):
+    """A function of the wildcards that gives the one file that `files` finds for them, or `none`."""
+    return lambda wildcards: "".join(files(wildcards)) or "none"
+
+
 def decision_before(wildcards):
-    """The decision to stop of the iteration before one that is undecided, or `none`."""
+    """The decision to stop of the iteration before one that is undecided, if any."""
     point, iteration = parse_iteration(wildcards.undecided)
-    return "".join(PLAN.decision(point, iteration - 1)) or "none"
+    return PLAN.decision(point, iteration - 1)
 
 
-def decision_of(wildcards):
-    """The decision to stop that the training of an iteration waits for, or `none`."""
-    return "".join(PLAN.decision(wildcards.point, int(wildcards.iteration))) or "none"
-
-
-def measured_before(wildcards):
-    """The rollouts that stand for those of a benchmark where the point has stopped before, or `none`."""
-    return "".join(PLAN.measured_before(wildcards.place)) or "none"
-
-
-def stopped_before(wildcards):
-    """The manifest that says whether the point has stopped where an older policy is sampled, or `none`."""
-    return "".join(PLAN.stopped_before(wildcards.place)) or "none"
-
-
-def budget_file(wildcards):
-    """The file that holds the budget of a place of training, or `none` where it is known from the plan."""
-    place = getattr(wildcards, "place", None) or f"{wildcards.point}/iter{wildcards.iteration}/train"
-    return next(iter(PLAN.budget_inputs(place)), "none")
+def budget_of(wildcards):
+    """The file that holds the budget of a place of training; none where it is known from the plan."""
+    return PLAN.budget_inputs(getattr(wildcards, "place", None) or f"{wildcards.point}/iter{wildcards.iteration}/train")
 
 
 def base_folder(wildcards):

@@ -19,7 +19,7 @@ rule filter:
         mem_mb=each_attempt("filter", "mem_mb"),
         runtime=each_attempt("filter", "runtime"),
     params:
-        command=command_of("filter", before=budget_file),
+        command=command_of("filter", before=or_none(budget_of)),
         settings=of_iteration(PLAN.filter_settings),
     message:
         "filter {wildcards.point} iteration {wildcards.iteration}"

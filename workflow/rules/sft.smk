@@ -27,7 +27,7 @@ rule sft:
         command=train_command(
             "sft",
             gpus=resources_of("sft", "gpu"),
-            decision=decision_of,
+            decision=or_none(of_iteration(PLAN.decision)),
             limits=lambda wildcards: PLAN.sft_limits(wildcards.point),
         ),
         settings=of_iteration(PLAN.sft_settings),

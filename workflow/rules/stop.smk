@@ -14,7 +14,7 @@ rule stop:
     conda:
         "../../envs/cpu.yaml"
     params:
-        command=command_of("stop", before=decision_before),
+        command=command_of("stop", before=or_none(decision_before)),
         settings=lambda wildcards: PLAN.stop_settings(*parse_iteration(wildcards.undecided)),
     message:
         "decide whether to train {wildcards.undecided}"
