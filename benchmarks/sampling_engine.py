@@ -1,6 +1,7 @@
 """One engine's part of the sampling benchmark: see sampling.py."""
 
 import functools
+import os
 import pathlib
 import time
 from collections.abc import Callable
@@ -54,8 +55,9 @@ def start(job: dict) -> Callable:
     weights_mb = weights_in_bfloat16(pathlib.Path(job["checkpoint"]))
     each = share_of_gpu(settings, job["engines"], weights_mb, sum(gpu.memory_mb for gpu in gpus))
     policy = Policy(job["checkpoint"], base="benchmark", weights="benchmark", probe=None, tolerance=0.0)
+    threads = max(1, (os.cpu_count() or 1) // job["engines"])
     # Nobody else uses the GPU of a benchmark: nothing is locked.
-    engines = WarmEngine(job["engine"], each, policy, Loan(gpus, ()), idle_s=600, head=this_process())
+    engines = WarmEngine(job["engine"], each, policy, Loan(gpus, ()), threads, idle_s=600, head=this_process())
     return functools.partial(engines.generate, engines=job["engines"])
 
 

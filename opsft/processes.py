@@ -13,6 +13,8 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
+from opsft.transfer import moved
+
 Value = TypeVar("Value")
 
 
@@ -82,8 +84,8 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
 def sharded_like(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """A whole tensor, which every process has, as this process's share of it where `like` is sharded."""
     if not hasattr(like, "full_tensor"):
-        return tensor.to(like.device)
+        return moved(tensor, like.device)
     from torch.distributed.tensor import distribute_tensor
 
     # Every process has the whole: nothing needs to be sent.
-    return distribute_tensor(tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
+    return distribute_tensor(moved(tensor, like.device), like.device_mesh, like.placements, src_data_rank=None)

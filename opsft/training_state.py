@@ -7,6 +7,7 @@ import torch
 
 from opsft import eight_bit, processes
 from opsft.optimizers import OffloadedAdamW
+from opsft.transfer import moved
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -22,7 +23,7 @@ def gathered(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     for name, tensor in tensors.items():
         entire = processes.whole(tensor.detach())
         if processes.number() == 0:
-            kept[name] = entire.cpu().contiguous()
+            kept[name] = moved(entire, torch.device("cpu")).contiguous()
     return kept
 
 

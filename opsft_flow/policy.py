@@ -2,11 +2,12 @@
 
 A manifest says where a policy's checkpoint lies, the SHA-256 of its files, whose child it is and how it was trained.
 The folder of a checkpoint is no declared output: a manifest is written after everything it names is on disk, and
-weights may be pruned while their manifest stays.
+weights may be dropped while their manifest stays.
 """
 
 import os
 import pathlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from opsft_flow.files import read_json, sha256_of
@@ -33,7 +34,7 @@ def describe_folder(folder: pathlib.Path) -> dict[str, dict]:
 def checkpoint_of(manifest_path: str | os.PathLike) -> pathlib.Path:
     """The checkpoint folder that a manifest names.
 
-    Raises ValueError where it has been pruned, or where a file is missing or has another size than was written down.
+    Raises ValueError where it has been dropped, or where a file is missing or has another size than was written down.
     """
     manifest = read_json(manifest_path)
     return require(locate(manifest_path, manifest), manifest["files"], manifest_path)
@@ -44,7 +45,7 @@ def optimizer_of(manifest_path: str | os.PathLike) -> pathlib.Path | None:
     manifest = read_json(manifest_path)
     if manifest["optimizer"] is None:
         return None
-    folder = pathlib.Path(manifest_path).parent / manifest["optimizer"]["path"]
+    folder = locate_state(manifest_path, manifest)
     return require(folder, manifest["optimizer"]["files"], manifest_path) / "optimizer.safetensors"
 
 
@@ -68,11 +69,45 @@ def locate(manifest_path: str | os.PathLike, manifest: dict) -> pathlib.Path:
     return pathlib.Path(snapshot_download(manifest["source"], revision=manifest["revision"], allow_patterns=WANTED))
 
 
+def locate_state(manifest_path: str | os.PathLike, manifest: dict) -> pathlib.Path:
+    """The folder of the optimiser's state and the adapter of a trained policy."""
+    return pathlib.Path(os.path.normpath(pathlib.Path(manifest_path).parent / manifest["optimizer"]["path"]))
+
+
+def trained_folders(manifest_path: str | os.PathLike) -> tuple[pathlib.Path | None, pathlib.Path | None]:
+    """Where the weights and the optimiser's state of a policy lie, there or not; None for what is not of a trained policy."""
+    manifest = read_json(manifest_path)
+    return (
+        None if manifest["path"] is None else locate(manifest_path, manifest),
+        None if manifest["optimizer"] is None else locate_state(manifest_path, manifest),
+    )
+
+
+def is_whole(manifest_path: str | os.PathLike) -> bool:
+    """True where a trained policy's folders are there, so that the next one can be trained from it."""
+    return all(folder.exists() for folder in trained_folders(manifest_path) if folder)
+
+
+def first_to_train(manifest_path: str | os.PathLike) -> str:
+    """The manifest of the policy that must be trained first to have a dropped one again: the one after the last that is whole."""
+    folder = pathlib.Path(manifest_path).parent
+    iteration = int(folder.name.removeprefix("iter"))
+    while iteration > 1 and not is_whole(folder.with_name(f"iter{iteration - 1}") / "policy.json"):
+        iteration -= 1
+    return str(folder.with_name(f"iter{iteration}") / "policy.json")
+
+
+def how_to_have_again(manifests: Iterable[str]) -> str:
+    """What to do where the weights or states that `manifests` name are needed again."""
+    first = " ".join(sorted({first_to_train(manifest) for manifest in manifests}))
+    return f"To train again from the last that were kept, and run what follows, add to the command: --forcerun {first}"
+
+
 def require(folder: pathlib.Path, files: dict[str, dict], manifest_path: str | os.PathLike) -> pathlib.Path:
     if not folder.exists():
         raise ValueError(
-            f"{manifest_path} names {folder}, which is not there: the weights were pruned or moved. "
-            f"To make them again, delete {manifest_path} and run the sweep"
+            f"{manifest_path} names {folder}, which is not there: it was dropped or moved. "
+            f"{how_to_have_again([str(manifest_path)])}"
         )
     for name, entry in files.items():
         found = (folder / name).stat().st_size if (folder / name).exists() else "no such file"

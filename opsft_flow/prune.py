@@ -1,50 +1,69 @@
-"""Which weights can go: those that nothing still to be run will read, and never the last of a point."""
+"""Which weights and optimiser states can go: those that nothing still to be run will read, and never the last of a point.
 
+`snakemake prune` drops them by hand; `opsft_flow.keep` does while a sweep runs.
+"""
+
+import contextlib
 import os
 import pathlib
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from opsft_flow.files import read_json
-from opsft_flow.places import Place, iteration_folder, measured_on, sampled_policy
+from opsft_flow.places import Place, measured_on, policy_manifest, sampled_policy
 from opsft_flow.points import Point
-from opsft_flow.policy import locate
+from opsft_flow.policy import trained_folders
 from opsft_flow.scratch import is_held
 
-WEIGHT_FOLDERS = ("policy", "trainer")
+FOLDERS = ("policy", "trainer")
 
 
-def droppable(results: str, points: list[dict]) -> list[pathlib.Path]:
-    """Folders of weights and of optimiser states below `results` that can be deleted.
+@dataclass(frozen=True)
+class Use:
+    """What a job that is to run does with policies: the manifests of those that it samples, trains on and writes."""
 
-    `points` are those of the configuration, with iterations, benchmarks and `refresh_every`. Points on disk that the configuration
-    does not name are not open: they keep their last policy. So do all, and the one that one more iteration would sample. A policy that is its parent again counts for the folder that it points at.
+    samples: pathlib.Path | None = None
+    parent: pathlib.Path | None = None
+    writes: pathlib.Path | None = None
+
+
+def droppable(
+    results: str, point: Point, block: dict | None, keep: str | dict, uses: Iterable[Use] = ()
+) -> list[pathlib.Path]:
+    """Folders of weights and of optimiser states of a point that can be deleted.
+
+    `block` is the point's in the configuration, with iterations, benchmarks and `refresh_every`, or None where it has none: then
+    nothing of it is still to be run. Whatever `keep` says, the last policy stays, and the one that one more iteration would sample.
+    `uses` are of the jobs that have not ended. A policy that is its parent again counts for the folders that it points at.
     """
-    wanted = {Point(p["model"], p["recipe"], p["budget"], p["seed"]): p for p in points}
+    folder, uses = pathlib.Path(results) / point.path, list(uses)
+    samples, parents, writes = ({getattr(use, name) for use in uses} for name in ("samples", "parent", "writes"))
+    trained = trained_iterations(folder)
     needed, present = set(), []
-    for folder in sorted(pathlib.Path(results).glob("*/*/L*/seed*")):
-        point = Point.from_path(folder.relative_to(results).as_posix())
-        numbers = [file.parent.name.removeprefix("iter") for file in folder.glob("iter*/policy.json")]
-        trained = sorted(int(number) for number in numbers if number.isdigit())
-        for i in trained:
-            block = wanted.get(point)
-            if i in (trained[-1], sampled_next(trained[-1], block)) or is_open(results, point, i, block):
-                needed |= folders_of(folder / f"iter{i}" / "policy.json")
-        # A folder without a manifest is of a policy that is being written.
-        present += [folder / f"iter{i}" / name for i in trained for name in WEIGHT_FOLDERS]
-    return sorted(p for p in present if p.exists() and p.resolve() not in needed)
+    for i in trained:
+        manifest = folder / f"iter{i}" / "policy.json"
+        if manifest in writes:
+            # It is written anew before anything reads it, and its folders are its writer's; so are those without a manifest.
+            continue
+        present += [manifest.with_name(name) for name in FOLDERS]
+        stays = i in (trained[-1], sampled_next(trained[-1], block)) or is_kept(i, keep)
+        is_parent = stays or manifest in parents or is_open(results, point, i, training_readers(point, i, block))
+        is_sampled = manifest in samples or is_open(results, point, i, sampling_readers(point, i, block))
+        if is_parent or is_sampled:
+            weights, state = trained_folders(manifest)
+            needed |= {weights, state if is_parent else None}
+    return sorted(path for path in present if path.exists() and path not in needed)
 
 
-def abandoned_scratch(results: str, points: list[dict]) -> list[pathlib.Path]:
-    """What killed trainings have left in points that have all their iterations, or that the configuration does not name.
+def trained_iterations(folder: pathlib.Path) -> list[int]:
+    """The iterations of a point whose policies have been written, in order."""
+    numbers = [file.parent.name.removeprefix("iter") for file in folder.glob("iter*/policy.json")]
+    return sorted(int(number) for number in numbers if number.isdigit())
 
-    In a point that still has to train, a scratch folder may be what its next run goes on from.
-    """
-    last = {Point(p["model"], p["recipe"], p["budget"], p["seed"]): p["iterations"] for p in points}
-    training = {
-        point for point, i in last.items() if not os.path.exists(f"{results}/{iteration_folder(point, i)}/policy.json")
-    }
-    folders = [f for f in sorted(pathlib.Path(results).glob("*/*/L*/seed*/.scratch/*")) if f.is_dir()]
-    ended = [f for f in folders if Point.from_path(f.parents[1].relative_to(results).as_posix()) not in training]
-    return [f for f in ended if not is_held(f)]
+
+def is_kept(iteration: int, keep: str | dict) -> bool:
+    """True where `keep`, the key of the configuration, says that a policy stays though nothing will read it."""
+    return keep == "all" or (isinstance(keep, dict) and iteration % keep["every"] == 0)
 
 
 def sampled_next(last: int, block: dict | None) -> int:
@@ -52,27 +71,85 @@ def sampled_next(last: int, block: dict | None) -> int:
     return sampled_policy(last + 1, block["refresh_every"]) if block else last
 
 
-def is_open(results: str, point: Point, iteration: int, block: dict | None) -> bool:
-    """True where something that samples from policy `iteration`, or trains it on, has not been written yet."""
+def training_readers(point: Point, iteration: int, block: dict | None) -> list[str]:
+    """The policy that is trained on policy `iteration`."""
+    return [policy_manifest(point.model, point, iteration + 1)] if block and iteration < block["iterations"] else []
+
+
+def sampling_readers(point: Point, iteration: int, block: dict | None) -> list[str]:
+    """The rollouts that are sampled from policy `iteration`."""
     if block is None:
-        return False
-    readers = [
-        f"{Place(point.model, point, iteration, name).path}/rollouts.parquet" for name in measured_on(block, iteration)
-    ]
-    if iteration < block["iterations"]:
-        readers.append(f"{iteration_folder(point, iteration + 1)}/policy.json")
-    for i in range(1, block["iterations"] + 1):
+        return []
+    places = [Place(point.model, point, iteration, name) for name in measured_on(block, iteration)]
+    for i in range(iteration + 1, block["iterations"] + 1):
         if sampled_policy(i, block["refresh_every"]) == iteration:
-            readers.append(f"{iteration_folder(point, i)}/train/rollouts.parquet")
-    return not all(os.path.exists(f"{results}/{reader}") for reader in readers)
+            places.append(Place(point.model, point, i, None))
+    return [f"{place.path}/rollouts.parquet" for place in places]
 
 
-def folders_of(manifest_path: pathlib.Path) -> set[pathlib.Path]:
-    """The folders that a trained policy's manifest names."""
-    manifest = read_json(manifest_path)
-    folders = set()
-    if manifest["path"] is not None:
-        folders.add(locate(manifest_path, manifest).resolve())
-    if manifest["optimizer"] is not None:
-        folders.add((manifest_path.parent / manifest["optimizer"]["path"]).resolve())
-    return folders
+def is_open(results: str, point: Point, iteration: int, readers: list[str]) -> bool:
+    """True where a file that is made from policy `iteration` has not been written since that policy was."""
+    written = modified(f"{results}/{policy_manifest(point.model, point, iteration)}")
+    return not all(modified(f"{results}/{reader}") >= written for reader in readers)
+
+
+def modified(path: str) -> float:
+    """When a file was written last; before all time where there is none."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return float("-inf")
+
+
+def points_on_disk(results: str) -> list[Point]:
+    folders = sorted(pathlib.Path(results).glob("*/*/L*/seed*"))
+    return [Point.from_path(folder.relative_to(results).as_posix()) for folder in folders]
+
+
+def dropped_before(results: str, point: Point) -> list[pathlib.Path]:
+    """What a kill has left of folders that were being dropped."""
+    folder = pathlib.Path(results) / point.path
+    return sorted(
+        path
+        for i in trained_iterations(folder)
+        for name in FOLDERS
+        for path in folder.glob(f"iter{i}/.{name}.[0-9]*.old")
+    )
+
+
+def abandoned_scratch(results: str, point: Point, block: dict | None, uses: Iterable[Use] = ()) -> list[pathlib.Path]:
+    """What killed trainings have left in a point that trains no more: it has all its iterations, or no place in the configuration.
+
+    In a point that still has to train, a scratch folder may be what its next run goes on from.
+    """
+    folder = pathlib.Path(results) / point.path
+    missing = block and set(range(1, block["iterations"] + 1)) - set(trained_iterations(folder))
+    if missing or any(use.writes and folder in use.writes.parents for use in uses):
+        return []
+    return [path for path in sorted(folder.glob(".scratch/*")) if path.is_dir() and not is_held(path)]
+
+
+def drop(folder: pathlib.Path) -> int:
+    """Delete a folder; the bytes that it held.
+
+    For readers it is gone at once and as a whole. What a kill leaves of it has the name of what writers have put aside
+    (`opsft_flow.files.atomic`), and goes with the next pruning. Two that drop the same folder do not disturb each other.
+    """
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    with contextlib.suppress(FileNotFoundError):
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+        return size
+    return 0
+
+
+def prune_point(
+    results: str, point: Point, block: dict | None, keep: str | dict, uses: Iterable[Use] = ()
+) -> Iterator[tuple[pathlib.Path, int]]:
+    """Drop all that can go of a point; yields each folder and its bytes."""
+    uses = list(uses)
+    for folder in dropped_before(results, point):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in [*droppable(results, point, block, keep, uses), *abandoned_scratch(results, point, block, uses)]:
+        yield folder, drop(folder)

@@ -20,6 +20,7 @@ from pathlib import Path
 from opsft.engines import Engine, EngineSettings, Request, Sampling, load_engine
 from opsft_flow.machine import messages
 from opsft_flow.machine.runtime import Head, listen, remove_leftovers_of_heads
+from opsft_flow.node import limit_threads
 
 
 class EngineServer:
@@ -74,6 +75,9 @@ class EngineServer:
             os.close(lock)
         self.own_files = [self.listener.fileno()]
         messages.send(client, outcome)
+        # Closing alone does not end the connection while the other thread waits on it, which can be for a second.
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
         # What a start that failed has taken is given back with the process.
         if outcome["event"] == "broken" or (order["do"] == "sample" and self.engine is None):
             end()
@@ -92,6 +96,7 @@ class EngineServer:
     def take_policy(self, client: socket.socket, order: dict) -> None:
         """Start the engine where it has not been, put the policy's weights into it where they are others, and check them."""
         if self.engine is None:
+            limit_threads(order["threads"])
             with timed(client, "engine start"):
                 self.engine = load_engine(order["engine"], order["model"], EngineSettings(**order["settings"]))
         elif self.weights != order["weights"]:

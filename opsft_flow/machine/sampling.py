@@ -33,7 +33,9 @@ def sample(
             policy = Policy.of_manifest(job.policy, checkpoint, dtype_of(settings, loan) == "float32")
             # Without a workflow on this machine (on a cluster) engines serve this node alone, and end with it.
             owner = head if keep and head else this_process()
-            kept = WarmEngine(name, settings, policy, loan, serving["idle_s"], owner)
+            # Several engines load weights at once, and each would take all threads for it.
+            threads = max(1, job.threads // engines)
+            kept = WarmEngine(name, settings, policy, loan, threads, serving["idle_s"], owner)
             return sample_from_kept(job, kept, requests, sampling, progress, engines)
         put_to_sleep(loan.gpus)
         with job.phase("engine start"):

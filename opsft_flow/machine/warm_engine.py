@@ -11,7 +11,6 @@ import dataclasses
 import fcntl
 import hashlib
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -72,17 +71,25 @@ class Policy:
 class WarmEngine:
     """Samples from engines of one kind that share a loan of GPUs.
 
-    `settings` are those of each engine; `idle_s` is how long one waits for more to do, and with `head` it ends. After `generate`, `phases` holds what starting, loading
+    `settings` are those of each engine, and `threads` the CPU threads of each; `idle_s` is how long one waits for more to do, and with `head` it ends. After `generate`, `phases` holds what starting, loading
     weights and sampling have taken, in seconds, each by the slowest engine.
     """
 
     def __init__(
-        self, name: str, settings: EngineSettings, policy: Policy, loan: Loan, idle_s: float, head: Head
+        self,
+        name: str,
+        settings: EngineSettings,
+        policy: Policy,
+        loan: Loan,
+        threads: int,
+        idle_s: float,
+        head: Head,
     ) -> None:
         self.name = name
         self.settings = settings
         self.policy = policy
         self.loan = loan
+        self.threads = threads
         self.idle_s = idle_s
         self.head = head
         self.phases: dict[str, float] = {}
@@ -91,7 +98,8 @@ class WarmEngine:
         self, requests: Sequence[Request], sampling: Sampling, progress: Progress, engines: int = 1
     ) -> list[list[Completion]]:
         """See `opsft.engines.Engine`; the work is shared out among `engines`. Raises EngineLost where one was lost twice."""
-        sockets = socket_paths(self.head, self.loan, [self.name, self.policy.base], self.settings, engines)
+        kind = [self.name, self.policy.base, str(self.threads)]  # on a CPU, results depend on the number of threads
+        sockets = socket_paths(self.head, self.loan, kind, self.settings, engines)
         put_to_sleep(self.loan.gpus, besides=sockets)
         parts = [part for part in deal(requests, engines) if part]
         together = Together(progress, sum(request.samples for request in requests))
@@ -114,6 +122,7 @@ class WarmEngine:
             "do": "sample",
             "engine": self.name,
             "settings": dataclasses.asdict(self.settings),
+            "threads": self.threads,
             "model": self.policy.folder,
             "weights": self.policy.weights,
             "probe": self.policy.probe,
@@ -211,9 +220,8 @@ class Connections:
 
 
 def socket_paths(head: Head, loan: Loan, kind: list[str], settings: EngineSettings, engines: int) -> list[Path]:
-    """The sockets of `engines` engines of this kind (name and base model), on these GPUs, for this workflow."""
-    threads = os.environ.get("OMP_NUM_THREADS")  # on a CPU, results depend on their number
-    whole = json.dumps([sys.executable, *kind, dataclasses.asdict(settings), threads], sort_keys=True)
+    """The sockets of `engines` engines of this kind (name, base model, threads), on these GPUs, for this workflow."""
+    whole = json.dumps([sys.executable, *kind, dataclasses.asdict(settings)], sort_keys=True)
     digest = hashlib.sha256(whole.encode()).hexdigest()[:12]
     return [head.folder() / f"engine-{place_of(loan.gpus)}-{digest}-{k}.sock" for k in range(engines)]
 
@@ -268,20 +276,26 @@ def start_engine(path: Path, head: Head, idle_s: float) -> subprocess.Popen:
 
 
 def put_to_sleep(gpus: Sequence[Gpu], besides: Sequence[Path] = ()) -> None:
-    """Have every engine that waits on these GPUs free their memory; the caller holds the GPUs' locks.
+    """Have every engine that waits on these GPUs free their memory, all at once; the caller holds the GPUs' locks.
 
     Engines of all workflows of this user are meant: a GPU has one user at a time, whoever kept it warm.
     """
     wanted = set(map(label, gpus))
-    for path in runtime_folder().glob("head-*/engine-*.sock"):
-        if path in besides or not wanted & set(path.name.split("-")[1].split("+")):
-            continue
-        server = connect(path)
-        if server is not None:
-            with server, contextlib.suppress(BrokenPipeError):
-                messages.send(server, {"do": "sleep"})
-                while messages.receive(server):
-                    pass
+    sockets = runtime_folder().glob("head-*/engine-*.sock")
+    waiting = [path for path in sockets if path not in besides and wanted & set(path.name.split("-")[1].split("+"))]
+    if waiting:
+        with ThreadPoolExecutor(len(waiting)) as pool:
+            list(pool.map(put_one_to_sleep, waiting))
+
+
+def put_one_to_sleep(path: Path) -> None:
+    """Have the engine at `path` free its GPU's memory; returns when it has, or when its process has ended."""
+    server = connect(path)
+    if server is not None:
+        with server, contextlib.suppress(BrokenPipeError):
+            messages.send(server, {"do": "sleep"})
+            while messages.receive(server):
+                pass
 
 
 def is_warm(gpu: Gpu, head: Head) -> bool:

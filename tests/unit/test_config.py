@@ -110,6 +110,10 @@ REFUSED = [
     ("recipes.r.filter.alpha", 1, "recipes.r.filter.alpha: 1.0 is greater than or equal to the maximum of 1"),
     ("recipes.r.rollouts.refresh_every", 0, "recipes.r.rollouts.refresh_every: 0 is less than the minimum of 1"),
     ("replay", [{"rule": "best"}], "replay.0.rule: found 'best'. Allowed: "),
+    ("keep", "first", "keep: found 'first'; allowed: all, last"),
+    ("keep", None, "keep: None is not of type 'string', 'object'"),
+    ("keep", {"evry": 2}, "keep: unknown key 'evry'; did you mean 'every'?"),
+    ("keep", {"every": 0}, "keep.every: 0 is less than the minimum of 1"),
     ("schedules.s", {"kind": "linear"}, "schedules.s.kind: found 'linear'; allowed: steps, quantile"),
     ("schedules.s", {"kind": "steps"}, "schedules.s.budgets: is empty; steps needs at least one budget"),
     (

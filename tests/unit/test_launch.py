@@ -93,6 +93,20 @@ def test_without_a_workflow_a_script_runs_in_the_process_that_was_started(workfl
     assert json.loads(out)["parent"] == os.getpid()
 
 
+def test_large_tensors_get_huge_pages_in_forked_nodes_and_others_and_a_choice_of_ones_own_stays(workflow, tmp_path):
+    tell = tmp_path / "tell.py"
+    # A forked process has PyTorch's choice from its server, which has started with the environment that /proc shows.
+    tell.write_text(
+        "import os; print(os.environ['THP_MEM_ALLOC_ENABLE'], open(f'/proc/{os.getppid()}/environ').read())"
+    )
+    _, forked, _ = workflow.run(tell)
+    assert forked.startswith("1 ")
+    assert "THP_MEM_ALLOC_ENABLE=1" in forked.split("\0")
+    alone = {name: value for name, value in workflow.environment.items() if name != HEAD}
+    assert workflow.run(tell, env=alone)[1].startswith("1 ")
+    assert workflow.run(tell, env=alone | {"THP_MEM_ALLOC_ENABLE": "0"})[1].startswith("0 ")
+
+
 def test_a_workflow_on_another_machine_or_with_a_reused_process_id_is_none(workflow, script):
     host, pid, started = workflow.environment[HEAD].rsplit(":", 2)
     for head in (f"elsewhere:{pid}:{started}", f"{host}:{pid}:{int(started) + 1}"):

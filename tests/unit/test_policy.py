@@ -1,13 +1,21 @@
 """Policy manifests: what they describe, where their checkpoint lies, and what is refused."""
 
 import hashlib
+import shutil
 import sys
 import types
 
 import pytest
 
 from opsft_flow.files import write_json
-from opsft_flow.policy import adapter_of, checkpoint_of, describe_folder, optimizer_of
+from opsft_flow.policy import (
+    adapter_of,
+    checkpoint_of,
+    describe_folder,
+    first_to_train,
+    how_to_have_again,
+    optimizer_of,
+)
 
 
 @pytest.fixture
@@ -54,11 +62,34 @@ def test_a_copied_forward_manifest_points_at_its_parent_s_folders(manifest):
     assert optimizer_of(copied).resolve() == path.parent / "trainer" / "optimizer.safetensors"
 
 
-def test_pruned_weights_are_named_with_the_way_to_make_them_again(manifest):
+def test_dropped_weights_are_named_with_the_way_to_have_them_again(manifest):
     path, _ = manifest
     (path.parent / "policy").rename(path.parent / "gone")
-    with pytest.raises(ValueError, match=r"pruned or moved. To make them again, delete .*iter1/policy.json"):
+    with pytest.raises(ValueError, match=r"iter1/policy, which is not there: .* --forcerun \S*/iter1/policy.json$"):
         checkpoint_of(path)
+
+
+@pytest.mark.parametrize(("kept", "first"), [((), 1), ((1,), 2), ((1, 2), 3), ((2,), 3), ((1, 3), 4)])
+def test_training_begins_again_after_the_last_policy_that_was_kept_before(manifest, kept, first):
+    path, content = manifest
+    for i in (1, 2, 3, 4):
+        folder = path.parents[1] / f"iter{i}"
+        write_json(folder / "policy.json", content)
+        for name in ("policy", "trainer"):
+            if i in kept:
+                (folder / name).mkdir(exist_ok=True)
+            elif (folder / name).exists():
+                shutil.rmtree(folder / name)
+    again = path.parents[1] / f"iter{first}" / "policy.json"
+    assert how_to_have_again([str(path.parents[1] / "iter4/policy.json")]).endswith(f"--forcerun {again}")
+
+
+def test_weights_without_the_optimiser_s_state_are_nothing_to_train_from(manifest):
+    path, content = manifest
+    write_json(path.parents[1] / "iter2/policy.json", content)
+    assert first_to_train(path.parents[1] / "iter2/policy.json") == str(path.parents[1] / "iter2/policy.json")
+    shutil.rmtree(path.parent / "trainer")
+    assert first_to_train(path.parents[1] / "iter2/policy.json") == str(path)
 
 
 def test_a_short_file_is_named_with_both_sizes(manifest):

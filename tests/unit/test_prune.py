@@ -1,12 +1,14 @@
 """Pruning: what an open point needs stays, the last of every point stays, the rest may go."""
 
+import os
 import pathlib
 
 import pytest
 
 from opsft_flow.files import write_json
+from opsft_flow.points import Point
 from opsft_flow.policy import checkpoint_of
-from opsft_flow.prune import abandoned_scratch, droppable
+from opsft_flow.prune import Use, abandoned_scratch, drop, droppable, prune_point
 from opsft_flow.scratch import Scratch
 
 POINT = "m/r/L8/seed0"
@@ -40,13 +42,23 @@ class Tree:
         for i in range(1, iterations + 1):
             self.add_rollouts(f"iter{i}/train", f"iter{i}/eval/b", point=point)
 
+    def manifest(self, iteration: int) -> pathlib.Path:
+        return self.results / POINT / f"iter{iteration}" / "policy.json"
+
     def dropped(
-        self, iterations: int | None = 3, benchmarks: tuple[str, ...] = ("b",), refresh_every: int | None = 1
+        self,
+        iterations: int | None = 3,
+        benchmarks: tuple[str, ...] = ("b",),
+        refresh_every: int | None = 1,
+        keep: str | dict = "last",
+        uses: tuple[Use, ...] = (),
+        point: str = POINT,
     ) -> list[str]:
         """What may go, relative to the results; `iterations` None leaves the point out of the configuration."""
-        keys = {"model": "m", "recipe": "r", "budget": 8, "seed": 0, "refresh_every": refresh_every}
-        points = [] if iterations is None else [{**keys, "iterations": iterations, "benchmarks": list(benchmarks)}]
-        return [folder.relative_to(self.results).as_posix() for folder in droppable(str(self.results), points)]
+        block = {"iterations": iterations, "benchmarks": list(benchmarks), "refresh_every": refresh_every}
+        block = None if iterations is None else block
+        folders = droppable(str(self.results), Point.from_path(point), block, keep, uses)
+        return [folder.relative_to(self.results).as_posix() for folder in folders]
 
 
 @pytest.fixture
@@ -92,23 +104,80 @@ def test_a_policy_that_is_still_to_be_measured_stays(tree):
         tree.add_policy(i)
     tree.finish(3)
     (tree.results / POINT / "iter1/eval/b/rollouts.parquet").unlink()
-    assert tree.dropped() == weights(2)
+    assert tree.dropped() == [f"{POINT}/iter1/trainer", *weights(2)]
 
 
 def test_a_benchmark_that_the_configuration_adds_opens_every_policy(tree):
     for i in (1, 2, 3):
         tree.add_policy(i)
     tree.finish(3)
-    assert tree.dropped(benchmarks=("b", "new")) == []
+    assert tree.dropped(benchmarks=("b", "new")) == [f"{POINT}/iter1/trainer", f"{POINT}/iter2/trainer"]
 
 
-@pytest.mark.parametrize("missing", ["iter2/train/rollouts.parquet", "iter2/policy.json"])
-def test_a_policy_that_is_still_to_be_sampled_from_or_trained_on_stays(tree, missing):
+def test_a_policy_that_is_still_to_be_trained_on_stays_with_the_optimiser_s_state(tree):
     for i in (1, 2, 3):
         tree.add_policy(i)
     tree.finish(3)
-    (tree.results / POINT / missing).unlink()
-    assert not set(weights(1)) & set(tree.dropped())
+    tree.manifest(2).unlink()
+    assert tree.dropped() == []
+
+
+@pytest.mark.parametrize("reader", ["iter1/eval/b/rollouts.parquet", "iter2/train/rollouts.parquet"])
+def test_what_is_older_than_the_policy_was_not_made_from_it(tree, reader):
+    for i in (1, 2, 3):
+        tree.add_policy(i)
+    tree.finish(3)
+    os.utime(tree.results / POINT / reader, ns=(0, 0))
+    assert tree.dropped() == [f"{POINT}/iter1/trainer", *weights(2)]
+
+
+def test_every_k_th_policy_stays_with_the_optimiser_s_state(tree):
+    for i in range(1, 8):
+        tree.add_policy(i)
+    tree.finish(7)
+    assert tree.dropped(7, keep={"every": 3}) == weights(1, 2, 4, 5)
+
+
+def test_what_a_job_still_reads_stays_though_its_result_is_there(tree):
+    for i in (1, 2, 3):
+        tree.add_policy(i)
+    tree.finish(3)
+    assert tree.dropped(uses=(Use(samples=tree.manifest(1)),)) == [f"{POINT}/iter1/trainer", *weights(2)]
+    assert tree.dropped(uses=(Use(parent=tree.manifest(1)),)) == weights(2)
+
+
+def test_what_is_written_anew_is_left_to_its_writer(tree):
+    for i in (1, 2, 3):
+        tree.add_policy(i)
+    tree.finish(3)
+    assert tree.dropped(uses=(Use(writes=tree.manifest(1)),)) == weights(2)
+
+
+def test_a_kill_while_a_folder_is_dropped_leaves_what_the_next_pruning_removes(tree, monkeypatch):
+    for i in (1, 2):
+        tree.add_policy(i)
+    tree.finish(2)
+    block = {"iterations": 2, "benchmarks": ["b"], "refresh_every": 1}
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    left = [path for path, _ in prune_point(str(tree.results), Point.from_path(POINT), block, "last")]
+    assert left == [tree.results / POINT / "iter1" / name for name in ("policy", "trainer")]
+    folder = tree.results / POINT / "iter1"
+    assert len(list(folder.glob(".*.old"))) == 2
+    monkeypatch.undo()
+    assert list(prune_point(str(tree.results), Point.from_path(POINT), block, "last")) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["eval", "policy.json", "train"]
+
+
+def test_what_another_has_dropped_meanwhile_is_no_error(tmp_path):
+    assert drop(tmp_path / "policy") == 0
+
+
+def test_the_bytes_of_what_was_dropped_are_counted(tree):
+    for i in (1, 2):
+        tree.add_policy(i)
+    tree.finish(2)
+    dropped = prune_point(str(tree.results), Point.from_path(POINT), None, "last")
+    assert [size for _, size in dropped] == [1, 1]
 
 
 @pytest.mark.parametrize(("refresh_every", "dropped"), [(1, (1, 3)), (2, (1, 3)), (None, (1, 2, 3))])
@@ -119,7 +188,8 @@ def test_a_policy_stays_while_an_iteration_is_still_to_be_sampled_from_it(tree, 
     # With a renewal every 2 iterations, iterations 3 and 4 are sampled from policy 2; else iteration 3 alone, or none.
     sampled_from_2 = {1: 3, 2: 4, None: 4}[refresh_every]
     (tree.results / POINT / f"iter{sampled_from_2}/train/rollouts.parquet").unlink()
-    assert tree.dropped(4, refresh_every=refresh_every) == weights(*dropped)
+    found = tree.dropped(4, refresh_every=refresh_every)
+    assert [path for path in found if path.endswith("policy")] == [f"{POINT}/iter{i}/policy" for i in dropped]
 
 
 def test_the_policy_that_one_more_iteration_would_be_sampled_from_stays(tree):
@@ -134,7 +204,7 @@ def test_a_point_with_a_schedule_is_pruned_like_any_other(tree):
     point = "m/r/L-tighten/seed0"
     for i in (1, 2):
         tree.add_policy(i, point=point)
-    assert tree.dropped(None) == weights(1, point=point)
+    assert tree.dropped(None, point=point) == weights(1, point=point)
 
 
 def test_the_configuration_s_last_iteration_has_no_successor_to_wait_for(tree):
@@ -149,7 +219,7 @@ def test_a_point_that_the_configuration_does_not_name_keeps_its_last(tree):
     other = "m/old/L8/seed0"
     for i in (1, 2):
         tree.add_policy(i, point=other)
-    assert tree.dropped() == weights(1, point=other)
+    assert tree.dropped(None, point=other) == weights(1, point=other)
 
 
 def test_a_copied_forward_policy_keeps_the_folders_that_it_points_at(tree):
@@ -173,19 +243,21 @@ def test_nothing_is_dropped_from_an_empty_tree(tree):
     assert tree.dropped() == []
 
 
-def test_scratch_of_a_point_that_has_ended_or_is_not_in_the_sweep_is_abandoned(tmp_path):
-    tree = Tree(tmp_path)
+def test_scratch_of_a_point_that_trains_no_more_is_abandoned(tree):
     for i in (1, 2):
         tree.add_policy(i)
-    left = [tmp_path / POINT / ".scratch" / "a", tmp_path / "m/r/L16/seed0/.scratch/b"]
-    for folder in left:
-        (folder / "state").mkdir(parents=True)
-    block = {"model": "m", "recipe": "r", "budget": 8, "seed": 0, "benchmarks": ["b"]}
-    assert abandoned_scratch(str(tmp_path), [{**block, "iterations": 2}]) == [left[1], left[0]]
-    assert abandoned_scratch(str(tmp_path), [{**block, "iterations": 3}]) == [left[1]]
+    left = tree.results / POINT / ".scratch" / "a"
+    (left / "state").mkdir(parents=True)
+    results, point, block = str(tree.results), Point.from_path(POINT), {"benchmarks": ["b"], "iterations": 2}
+    assert abandoned_scratch(results, point, block) == [left]
+    assert abandoned_scratch(results, point, None) == [left]
+    assert abandoned_scratch(results, point, {**block, "iterations": 3}) == []
+    assert abandoned_scratch(results, point, block, [Use(writes=tree.manifest(2))]) == []
+    tree.manifest(1).unlink()
+    assert abandoned_scratch(results, point, block) == []
 
 
 def test_scratch_that_a_living_process_holds_is_not_abandoned(tmp_path):
     held = Scratch(tmp_path / POINT / ".scratch" / "a")
-    assert abandoned_scratch(str(tmp_path), []) == []
+    assert abandoned_scratch(str(tmp_path), Point.from_path(POINT), None) == []
     held.remove()

@@ -201,6 +201,28 @@ def test_sft_of_the_base_model_that_kept_nothing_is_the_base_model(tmp_path):
     assert (part["path"], part["optimizer"], part["copied"]) == (None, None, True)
 
 
+ON_A_GPU = pytest.param(
+    "cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")]
+)
+
+
+@pytest.mark.parametrize("device", ["cpu", ON_A_GPU])
+def test_sft_writes_the_gathered_weights_of_a_model_that_has_left_the_gpu(tmp_path, tiny_model, device):
+    from opsft.training_state import checkpoint_tensors
+
+    tiny_model.save_pretrained(tmp_path / "before")
+    script, used = load("sft"), torch.cuda.memory_allocated()
+    model = tiny_model.to(device)
+    weights = checkpoint_tensors(model)
+    script.leave_gpu(model)
+    assert {parameter.device.type for parameter in model.parameters()} == {"cpu"}
+    assert torch.cuda.memory_allocated() == used
+    script.write_checkpoint(model, weights, tmp_path / "before", tmp_path / "after")
+    names = {"model.safetensors", "config.json"}
+    before, after = ({name: (tmp_path / when / name).read_bytes() for name in names} for when in ("before", "after"))
+    assert before == after
+
+
 @pytest.mark.parametrize("optimizer_state", ["carry", "reset"])
 def test_sft_counts_the_updates_of_the_parent_and_saves_as_often_as_its_limits_say(
     tmp_path, monkeypatch, optimizer_state

@@ -1,22 +1,26 @@
 """Engines that outlive a node: the same completions, whether one was found, started, or killed in the middle."""
 
+import contextlib
 import fcntl
 import itertools
 import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
-from opsft_flow.machine import messages
+from opsft_flow.machine import engine_server, messages
 from opsft_flow.machine.gpus import Gpu, Loan
 from opsft_flow.machine.runtime import FOLDER, HEAD, find_head, listen, this_process
 from opsft_flow.machine.warm_engine import EngineLost, Policy, WarmEngine, deal, put_to_sleep
@@ -91,7 +95,7 @@ def engine_for(
     folder: Path, weights: str = "", probe: dict | None = None, idle_s: float = 60.0, loan=NO_GPU, base="toy"
 ):
     policy = Policy(str(folder), base, weights or folder.name, probe, tolerance=1e-3)
-    return WarmEngine("transformers", SETTINGS, policy, loan, idle_s, find_head() or this_process())
+    return WarmEngine("transformers", SETTINGS, policy, loan, 1, idle_s, find_head() or this_process())
 
 
 def server_of(head: FakeHead) -> int | None:
@@ -263,6 +267,7 @@ def test_a_process_that_an_engine_forks_does_not_hold_the_gpu(tmp_path):
 def test_engines_that_wait_on_a_gpu_are_put_to_sleep_and_others_are_not(in_workflow):
     folder = find_head().folder()
     heard: list[str] = []
+    together = threading.Barrier(2, timeout=5)
 
     def serve(name: str) -> None:
         listener = listen(folder / f"engine-{name}-abc-0.sock")
@@ -271,6 +276,8 @@ def test_engines_that_wait_on_a_gpu_are_put_to_sleep_and_others_are_not(in_workf
             connection, _ = listener.accept()
             messages.send(connection, {"process": 0})
             heard.append(f"{name}: {messages.receive(connection)[0]['do']}")
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait()
             messages.send(connection, {"event": "done"})
             connection.close()
 
@@ -281,3 +288,37 @@ def test_engines_that_wait_on_a_gpu_are_put_to_sleep_and_others_are_not(in_workf
     keep = folder / "engine-3-abc-0.sock"
     put_to_sleep((Gpu("1", "GPU-b", 1), Gpu("3", "GPU-d", 1)), besides=(keep,))
     assert sorted(heard) == ["1+2: sleep", "1: sleep"]
+    assert not together.broken, "one engine was asked only after the other had answered"
+
+
+def test_an_engine_is_held_to_its_threads_before_it_starts(monkeypatch):
+    happened = []
+    monkeypatch.setattr(engine_server, "limit_threads", lambda threads: happened.append(threads))
+    monkeypatch.setattr(engine_server, "load_engine", lambda *asked: happened.append("started"))
+    server, (client, _other_end) = SimpleNamespace(engine=None, weights=None), socket.socketpair()
+    order = {"engine": "vllm", "model": "", "settings": {"context": 8}, "threads": 3, "weights": "", "probe": None}
+    engine_server.EngineServer.take_policy(server, client, {**order, "tolerance": 0.0})
+    assert happened == [3, "started"]
+
+
+def test_an_engine_that_has_gone_to_sleep_lets_go_of_its_client_at_once(in_workflow):
+    path = find_head().folder() / "engine-5-abc-0.sock"
+    script = (
+        "import pathlib, sys\n"
+        "from unittest import mock\n"
+        "from opsft_flow.machine.engine_server import EngineServer\n"
+        "server = EngineServer(pathlib.Path(sys.argv[1]), 5.0)\n"
+        "server.engine = mock.Mock()\n"
+        "print('listens', flush=True)\n"
+        "server.serve()\n"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True)
+    assert server.stdout.readline() == "listens\n"
+    started = time.monotonic()
+    for _ in range(8):
+        put_to_sleep((Gpu("5", "GPU-f", 1),))
+    seconds = time.monotonic() - started
+    server.kill()
+    server.wait()
+    assert seconds < 3, "it waits for the thread that watches the client, a second each time"

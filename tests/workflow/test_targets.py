@@ -53,11 +53,3 @@ def test_a_pruned_sweep_grows_by_an_iteration(checkout):
     )
     checkout.run("--cores", "2")
     assert (checkout.folder / "results/toy/opsft/L80/seed0/iter3/policy/model.safetensors").exists()
-
-
-def test_a_policy_that_was_pruned_is_named_when_it_is_needed_again(checkout):
-    checkout.run("--cores", "1", "prune")
-    checkout.change(benchmarks={"sums": {"temperature": 0.0}})
-    done = checkout.run("--cores", "2", check=False)
-    assert done.returncode != 0
-    assert "the weights were pruned or moved" in done.stdout + done.stderr

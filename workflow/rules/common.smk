@@ -1,6 +1,7 @@
 # The plan of the sweep, and how a script is started. Functions only.
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -15,10 +16,12 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 sys.path.insert(0, str(ROOT))
 
 from opsft_flow.config import ConfigError
+from opsft_flow.keep import Keeper, check_uses
 from opsft_flow.machine.gpus import find_gpus
 from opsft_flow.places import parse_iteration
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
+from opsft_flow.prune import Use
 from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD, announce_head
 
@@ -32,6 +35,7 @@ except ConfigError as error:
 
 RESULTS = PLAN.results
 LOGS = f"{RESULTS}/logs"
+KEEPER = Keeper(RESULTS, PLAN.config["keep"], f"{LOGS}/keep.log")
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Nodes run in the interpreter that runs Snakemake, unless Snakemake deploys an environment of their own for them.
 DEPLOYED = {str(method) for method in workflow.deployment_settings.deployment_method}
@@ -108,6 +112,11 @@ def gpus_to_generate():
     return gpus if resources_of("generate", "shards") == 1 else lambda wildcards, input: 0 if input.shards else gpus
 
 
+def sampling_priority():
+    """Where policies are dropped, benchmarks go before training rollouts: a policy goes once it has been measured."""
+    return 0 if KEEPER.keep == "all" else lambda wildcards: 5 if "/eval/" in wildcards.place else 0
+
+
 def look_before_sampling():
     """Run the check over all that the sweep needs, once for each state of the configuration; end the run where it fails.
 
@@ -132,6 +141,28 @@ def look_before_sampling():
         print(done.stdout, end="", file=sys.stderr)
         if done.returncode:
             raise WorkflowError(f"nothing was sampled: {done.stderr.strip()}")
+
+
+def policy_uses():
+    """What each job that is to run does with policies."""
+
+    def manifest(files, name):
+        return Path(files.get(name)) if files.get(name) else None
+
+    return {
+        job: Use(manifest(job.input, "policy"), manifest(job.input, "parent"), manifest(job.output, "policy"))
+        for job in workflow.dag.needrun_jobs()
+    }
+
+
+def watch_policies():
+    """End the run where a job needs a policy that was dropped; drop policies as long as it goes on."""
+    uses = {job: use for job, use in policy_uses().items() if any(vars(use).values())}
+    try:
+        check_uses(uses.values())
+    except ValueError as error:
+        raise WorkflowError(f"nothing was run: {error}") from None
+    KEEPER.start(json.loads(PLAN.summary_settings())["points"], uses, workflow.dag.finished)
 
 
 def decision_before(wildcards):

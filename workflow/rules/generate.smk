@@ -12,6 +12,8 @@ rule generate_shard:
         run=temp(f"{RESULTS}/{{place}}/shards/{{shard}}-of-{{shards}}.run.json"),
     log:
         f"{LOGS}/{{place}}/generate-{{shard}}-of-{{shards}}.log",
+    # Less than training has.
+    priority: sampling_priority()
     conda:
         ENGINE_ENV
     threads: resources_of("generate", "threads")
@@ -53,6 +55,8 @@ rule generate:
         run=f"{RESULTS}/{{place}}/rollouts.run.json",
     log:
         f"{LOGS}/{{place}}/generate.log",
+    # Less than training has.
+    priority: sampling_priority()
     conda:
         ENGINE_ENV
     threads: resources_of("generate", "threads")

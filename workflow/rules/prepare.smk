@@ -2,8 +2,18 @@
 
 
 onstart:
+    if not workflow.touch:
+        watch_policies()
     if any(job.rule.name.endswith(("generate", "verify")) for job in workflow.dag.needrun_jobs()):
         look_before_sampling()
+
+
+onsuccess:
+    KEEPER.stop()
+
+
+onerror:
+    KEEPER.stop()
 
 
 rule problems:

@@ -37,10 +37,11 @@ rule prune:
     params:
         command=command_of("prune"),
         settings=lambda wildcards: PLAN.summary_settings(),
+        keep=lambda wildcards: canonical(PLAN.config["keep"]),
     message:
         "drop the weights that no open point needs"
     shell:
-        "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "{params.command} --settings {params.settings:q} --keep {params.keep:q} 2>&1 | tee {log:q}"
 
 
 rule replay:

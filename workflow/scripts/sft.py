@@ -177,6 +177,7 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
 
         from opsft.processes import joined
         from opsft.training_state import checkpoint_tensors, weight_tensors
+        from opsft.transfer import move_module
 
         torch.set_num_threads(max(1, job.threads // PROCESSES))
     check_packages(job.settings["sft"])
@@ -189,7 +190,7 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
         device = device_of(job.settings["sft"]["device"])
         with joined(device):
             with job.phase("to device"):
-                model.to(device)
+                move_module(model, device)
             metrics, moments = train_model(job, parent, model, batch, moments, scratch)
             with job.phase("gather"):
                 weights, adapter = checkpoint_tensors(model), {}
@@ -251,12 +252,15 @@ def merge(weights: dict, adapter: dict) -> dict:
 
 
 def leave_gpu(model) -> None:
-    """Free the GPU's memory for whoever holds it next; several processes leave it when they end."""
+    """Free the GPU's memory for whoever holds it next; several processes leave it when they end.
+
+    The model keeps its shapes and loses its values, which have been gathered.
+    """
     import torch
 
     if PROCESSES == 1:
         model.zero_grad()
-        model.to("cpu")
+        model.to_empty(device="cpu")
         torch.cuda.empty_cache()
 
 
