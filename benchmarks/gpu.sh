@@ -51,7 +51,7 @@ measure() { # NAME BENCHMARK [OPTION ...]
 }
 
 measure gpu-engines sampling --engines transformers vllm vllm:4
-measure gpu-ten-iterations orchestration --jobs 0 --cores "$(nproc)"
+measure gpu-ten-iterations orchestration --points 0 --cores "$(nproc)"
 measure gpu-transformers iteration --engine transformers --betas 0 0.04
 measure gpu-sft sft
 measure gpu-vllm iteration --engine vllm --betas 0 --trl-vllm

@@ -1,6 +1,7 @@
-"""What the orchestration costs: seconds a node beyond its work, and the time of a dry run of 12,000 jobs. On a CPU.
+"""What the orchestration costs: seconds a node beyond its work, and what a dry run of a large sweep takes. On a CPU.
 
     python -m benchmarks.orchestration --output benchmarks/results/orchestration.json
+    python -m benchmarks.orchestration --dry-run-only --points 50 --iterations 100 --output benchmarks/results/orchestration-dry-run.json
 
 The embedded default sweep, whole or shrunk (`--configfile tests/shrunk.yaml`), is run from nothing on `--cores` cores.
 
@@ -10,12 +11,13 @@ The embedded default sweep, whole or shrunk (`--configfile tests/shrunk.yaml`), 
 - *between*: core-seconds in which no job ran, a node: (cores x wall-clock of the whole command - sum of all jobs) / nodes. Snakemake's
   own start, its check before the first sample, scheduling, and cores for which no job was ready.
 
-Wall-clock suffers from other work on the machine; `cpu_s`, the processor time of the dry run, hardly does.
+The dry run prints counts only (`--dry-run --quiet rules`), of a sweep of which nothing has been run. Wall-clock suffers from other work on the
+machine; `cpu_s`, the processor time of the dry run, does so less.
 """
 
 import argparse
+import os
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,31 +31,27 @@ from benchmarks.watch import check_status
 from opsft_flow.files import read_json
 from opsft_flow.timings import WORK, WRITING
 
-NODES_AN_ITERATION = 7
-"""generate, verify, filter and sft; generate, verify and evaluate of a benchmark."""
-
 
 def snakemake(folder: pathlib.Path, overlays: list[str], own: dict, *arguments: str) -> dict:
-    """Run Snakemake with a results folder of its own and `own` over the other overlays; returns its wall-clock and processor time.
+    """Run Snakemake with a results folder of its own and `own` over the other overlays; returns its wall-clock, processor time and memory.
 
-    Forked nodes are not its children, so their processor time is not in it. Nothing watches its memory meanwhile: on two cores that would show.
+    Forked nodes are not its children, so what they use is not in it.
     """
     overlay = folder / "overlay.yaml"
     overlay.write_text(yaml.safe_dump({"results": str(folder / "results"), **own}))
     command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", *overlays, str(overlay)]
     log = folder / "log"
-    started, used = time.monotonic(), children_cpu_s()
+    started = time.monotonic()
     with open(log, "wb") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT)
-    wall = time.monotonic() - started
-    check_status(done.returncode, command, log)
-    return {"wall_s": round(wall, 2), "cpu_s": round(children_cpu_s() - used, 2)}
-
-
-def children_cpu_s() -> float:
-    """Processor time of all processes that this one has started and that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+    wall, process.returncode = time.monotonic() - started, os.waitstatus_to_exitcode(status)
+    check_status(process.returncode, command, log)
+    return {
+        "wall_s": round(wall, 2),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
+        "peak_memory_mb": used.ru_maxrss // 1024,
+    }
 
 
 def read_nodes(results: pathlib.Path) -> list[dict]:
@@ -95,17 +93,17 @@ def summarise(kind: str, nodes: list[dict]) -> dict:
     }
 
 
-def measure_dry_run(overlays: list[str], jobs: int, iterations: int) -> dict:
-    """Plan a sweep of about `jobs` jobs on a fresh results folder: as many seeds as it takes."""
+def measure_dry_run(overlays: list[str], points: int, iterations: int) -> dict:
+    """Plan a sweep of `points` points, each a seed, on a fresh results folder."""
     config = setting.load_config(overlays)
-    seeds = round(jobs / (NODES_AN_ITERATION * iterations + 1))
-    block = {**config["sweep"][0], "budgets": config["sweep"][0]["budgets"][:1], "seeds": list(range(seeds))}
+    block = {**config["sweep"][0], "budgets": config["sweep"][0]["budgets"][:1], "seeds": list(range(points))}
     own = {"recipes": {name: {"iterations": iterations} for name in block["recipes"]}, "sweep": [block]}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         times = snakemake(folder, overlays, own, "--dry-run", "--quiet", "rules")
         counted = [line.split() for line in (folder / "log").read_text().splitlines() if line.startswith("total ")]
-    return {"kind": "dry run", "points": seeds, "iterations": iterations, "jobs": int(counted[0][1]), **times}
+    kind = f"dry run, {points:,} x {iterations:,}"
+    return {"kind": kind, "points": points, "iterations": iterations, "jobs": int(counted[0][1]), **times}
 
 
 def main() -> None:
@@ -113,12 +111,15 @@ def main() -> None:
     record.add_arguments(parser)
     parser.add_argument("--configfile", nargs="*", default=[], help="overlays over config.yaml, as for snakemake")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=12_000, help="jobs of the dry run, about; 0 for none")
-    parser.add_argument("--iterations", type=int, default=50, help="iterations of a point in the dry run")
+    parser.add_argument("--dry-run-only", action="store_true", help="measure the dry run and run no sweep")
+    parser.add_argument("--points", type=int, default=50, help="points of the dry run; 0 for no dry run")
+    parser.add_argument(
+        "--iterations", type=int, nargs="+", default=[100], help="of a point; a dry run for each number"
+    )
     options = parser.parse_args()
-    rows = measure_sweep(options.configfile, options.cores)
-    if options.jobs:
-        rows.append(measure_dry_run(options.configfile, options.jobs, options.iterations))
+    rows = [] if options.dry_run_only else measure_sweep(options.configfile, options.cores)
+    if options.points:
+        rows += [measure_dry_run(options.configfile, options.points, number) for number in options.iterations]
     parameters = {
         "overlays": options.configfile,
         "cores": options.cores,

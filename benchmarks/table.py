@@ -81,6 +81,7 @@ COLUMNS = {
         "jobs planned": "jobs",
         "wall-clock, s": "wall_s",
         "processor time, s": "cpu_s",
+        "peak memory, MiB": "peak_memory_mb",
     },
     "verification": {
         "like": "like",

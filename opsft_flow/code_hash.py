@@ -14,6 +14,9 @@ PACKAGES = ("opsft", "opsft_flow")
 UNCOUNTED = "opsft_flow/machine/"
 """How nodes are run, which changes no result."""
 
+HASHED: dict[str, dict[str, str]] = {}
+"""What each hash that this process has computed is made of: the hash of every file's code, by its path."""
+
 
 @functools.cache
 def code_hash(script: str, modules: tuple[str, ...] = ()) -> str:
@@ -30,7 +33,9 @@ def code_hash(script: str, modules: tuple[str, ...] = ()) -> str:
         if key not in seen and not key.startswith(UNCOUNTED):
             seen[key], imported = read_code(file)
             pending += imported
-    return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:16]
+    HASHED[digest] = seen
+    return digest
 
 
 def module_file(module: str) -> pathlib.Path:

@@ -41,7 +41,9 @@ def resolve(config: dict) -> dict:
     # Each check relies on what the one before has found in order.
     problems = [describe(error) for error in errors] or check_references(resolved) or check_limits(resolved, schema)
     if problems:
-        raise ConfigError("the configuration cannot be run:\n" + "\n".join(f"  {line}" for line in problems))
+        # One line names all keys that are missing, and each of them is an error.
+        lines = "\n".join(f"  {line}" for line in dict.fromkeys(problems))
+        raise ConfigError(f"the configuration cannot be run:\n{lines}")
     return resolved
 
 
@@ -144,8 +146,8 @@ def check_limits(config: dict, schema: dict) -> list[str]:
         problems += check_block(config, block, f"sweep.{number}")
         problems += check_stop_rules(config, block, f"sweep.{number}")
     for name in sorted({recipe for block in config["sweep"] for recipe in block["recipes"]}):
-        gpus = config["resources"]["sft"]["gpu"]
-        problems += check_memory_savers(config["recipes"][name]["sft"], gpus, f"recipes.{name}.sft")
+        gpus, nodes = (config["resources"]["sft"][key] for key in ("gpu", "nodes"))
+        problems += check_memory_savers(config["recipes"][name]["sft"], gpus, nodes, f"recipes.{name}.sft")
         problems += check_rules(config["recipes"][name]["filter"], f"recipes.{name}.filter")
     for number, block in enumerate(config["replay"]):
         problems += check_rules(block, f"replay.{number}")
@@ -196,11 +198,11 @@ def check_schedule(config: dict, name: str) -> list[str]:
     return []
 
 
-def check_memory_savers(sft: dict, gpus: int, where: str) -> list[str]:
+def check_memory_savers(sft: dict, gpus: int, nodes: int, where: str) -> list[str]:
     """What keeps the optimiser's state small: one way at a time."""
     found = [f"{where}.optimizer: adamw_8bit"] * (sft["optimizer"] == "adamw_8bit")
     found += [f"{where}.offload_optimizer: true"] * sft["offload_optimizer"]
-    found += [f"resources.sft.gpu: {gpus}"] * (gpus > 1)
+    found += [f"resources.sft.nodes: {nodes}"] * (nodes > 1) or [f"resources.sft.gpu: {gpus}"] * (gpus > 1)
     return [f"{' and '.join(found)} do not go together; allowed: one of them"] if len(found) > 1 else []
 
 

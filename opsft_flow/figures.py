@@ -25,6 +25,8 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
+from opsft_flow.files import atomic
+
 STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#555555",
@@ -147,8 +149,9 @@ def over_iterations(points: pd.DataFrame) -> Figure:
 @matplotlib.rc_context(STYLE)
 def save(figure: Figure, stem: Path) -> None:
     """Write `stem`.svg and `stem`.png; the same figure gives the same bytes."""
-    figure.savefig(f"{stem}.svg", metadata={"Date": None})
-    figure.savefig(f"{stem}.png", dpi=160)
+    for suffix, options in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 160})):
+        with atomic(f"{stem}.{suffix}") as temporary:
+            figure.savefig(temporary, format=suffix, **options)
 
 
 # Tables

@@ -1,12 +1,25 @@
 """Write files so that a reader sees the old one or the whole new one, never a part."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import pathlib
 import shutil
 from collections.abc import Iterator
+
+FULL = ("No space left on device", "Disk quota exceeded")
+
+
+class DiskFull(OSError):
+    """A file cannot be written, for want of room; the message says which, and how much room there is."""
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """True where an error says that a disk, or a quota on it, is full. Arrow and safetensors say so in their text alone."""
+    full = isinstance(error, DiskFull) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    return full or any(text in str(error) for text in FULL)
 
 
 @contextlib.contextmanager
@@ -16,6 +29,7 @@ def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     The temporary path may be made a file or a folder. On an error it is removed and `path` stays as it was. What killed
     writers of `path` have left is removed first: a result has one writer at a time.
     A folder cannot be renamed over another: for a moment, between two renames, there is none.
+    Raises DiskFull where there is no room for it, whatever the library that wrote it raised.
     """
     final = pathlib.Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -29,9 +43,31 @@ def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             os.replace(final, previous)
         os.replace(temporary, final)
         sync_folder(final.parent)
+    except Exception as error:
+        if is_full_disk(error):
+            raise DiskFull(
+                f"{final}: the disk is full after {size_of(temporary):,} bytes of it, which are removed; "
+                f"{shutil.disk_usage(final.parent).free:,} bytes are free. Make room and run again"
+            ) from error
+        raise
     finally:
         remove(temporary)
         remove(previous)
+
+
+def check_room(folder: pathlib.Path, needed: int, what: str) -> None:
+    """Raise DiskFull where fewer than `needed` bytes are free on the disk of `folder`; `what` will need them."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DiskFull(
+            f"{folder}: the disk is too full: {what} needs {needed:,} bytes, {free:,} are free. Make room and run again"
+        )
+
+
+def size_of(path: pathlib.Path) -> int:
+    """Bytes of a file, or of all files of a folder; 0 where there is neither."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def remove(path: pathlib.Path) -> None:

@@ -14,6 +14,9 @@ from opsft_flow.points import Point
 from opsft_flow.policy import how_to_have_again, trained_folders
 from opsft_flow.prune import Use, prune_point
 
+EVERY_S = 1.0
+"""Seconds between two looks at which jobs have ended."""
+
 
 def check_uses(uses: Iterable[Use]) -> None:
     """Raises ValueError where jobs need weights or optimiser states that were dropped and that no job makes again."""
@@ -66,9 +69,9 @@ class Keeper:
             self.stopped.set()
             self.thread.join()
 
-    def watch(self, every_s: float = 1.0) -> None:
+    def watch(self) -> None:
         self.prune(self.blocks)
-        while not self.stopped.wait(every_s):
+        while not self.stopped.wait(EVERY_S):
             self.prune(self.take_ended())
         self.prune(self.take_ended())
 

@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterator
 
 import threadpoolctl
 
-from opsft_flow.files import write_json
+from opsft_flow.files import DiskFull, is_full_disk, read_json, write_json
 from opsft_flow.machine.clock import take_clock
+from opsft_flow.machine.only_copy import only_copy
+from opsft_flow.machine.runtime import find_head
+from opsft_flow.machine.unseen import bring_back, forget, keep
 
 REPORTED_PACKAGES = ("torch", "transformers", "vllm", "math-verify", "pyarrow", "numpy", "wandb")
 
@@ -25,16 +28,19 @@ class Node:
     """What a script knows of its job.
 
     `settings` is the job's canonical JSON, parsed; `threads` and `gpus` are what it may use; every named input and output
-    is an attribute that holds a path. `run` is always an output: the sidecar. `facts` are added to the sidecar, and
-    `finished` is for a script to call, or to set, when its result is in place.
+    is an attribute that holds a path, and stands in `inputs` by its name, or in `outputs`; `run`, the sidecar, stands in neither.
+    `facts` are added to the sidecar, and `finished` is for a script to call, or to set, when its result is in place.
     """
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, arguments: argparse.Namespace, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
         self.settings: dict = json.loads(arguments.settings)
         self.threads: int = arguments.threads
         self.gpus: int = arguments.gpus
+        self.inputs = {name: getattr(arguments, name) for name in inputs}
+        self.outputs = [getattr(arguments, name) for name in outputs]
         self.started, script_started = take_clock()
         self.phases = {"process start": script_started - self.started, "imports": time.time() - script_started}
+        self.read: dict[str, dict] = {}
         self.facts: dict = {}
         self.finished: Callable[[], None] = lambda: None
         for name, path in vars(arguments).items():
@@ -50,8 +56,21 @@ class Node:
         finally:
             self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - started
 
+    def read_from(self) -> dict[str, dict]:
+        """What the arguments name to read, as it is now."""
+        return {name: described(argument) for name, argument in self.inputs.items()}
+
+    def is_made(self) -> bool:
+        """True where every output is there, made with the same settings from the same inputs."""
+        return all(map(os.path.exists, [self.run, *self.outputs])) and self.is_same(self.run)
+
+    def is_same(self, sidecar: str | os.PathLike) -> bool:
+        """True where a sidecar tells of this very work."""
+        made = read_json(sidecar)
+        return made["settings"] == self.settings and made.get("inputs") == self.read_from()
+
     def write_sidecar(self) -> None:
-        """Write the settings, and what was run, when, where, for how long and with which versions."""
+        """Write the settings and inputs, and what was run, when, where, for how long and with which versions."""
         ended = time.time()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         run = {
@@ -65,7 +84,19 @@ class Node:
             "packages": installed_versions(),
             **self.facts,
         }
-        write_json(self.run, {"settings": self.settings, "run": run})
+        write_json(self.run, {"settings": self.settings, "inputs": self.read, "run": run})
+
+
+def described(argument: str) -> dict:
+    """A file or folder by its path, size in bytes and time of change in nanoseconds; any other argument as it is.
+
+    Whether a file is still the one that was read is told without reading it, for it may have gigabytes.
+    """
+    try:
+        found = os.stat(argument)
+    except OSError:
+        return {"value": argument}
+    return {"path": argument, "bytes": found.st_size, "changed": found.st_mtime_ns}
 
 
 def timestamp(seconds: float) -> str:
@@ -87,11 +118,15 @@ def version_of(name: str, module: str) -> str:
 
 
 @contextlib.contextmanager
-def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> Iterator[Node]:
+def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], may_take: bool = True) -> Iterator[Node]:
     """Parse the command line, yield the node, and write its sidecar when the body has ended without an error.
 
-    A ValueError or an OSError is something the user can mend: it is shown as one message, without a traceback. Any other exception
-    is a fault of ours and shows its traceback. Both end the process with status 1.
+    Another copy of the node that is running is waited for. Where one has done the same work its result is taken, and the
+    process ends: Snakemake has deleted the outputs before, so what is there is nothing that it wants to be made again. `may_take` is
+    False where the arguments do not name all that the node reads and writes, so that this cannot be told.
+
+    A ValueError, an OSError or a full disk is something the user can mend: it is shown as one message, without a traceback. Any
+    other exception is a fault of ours and shows its traceback. Both end the process with status 1.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--settings", required=True, help="canonical JSON of the job's settings")
@@ -99,17 +134,51 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) ->
     parser.add_argument("--gpus", type=int, default=0, help="GPUs to use, where there are any")
     for name in (*inputs, *outputs, "run"):
         parser.add_argument(f"--{name}", required=True)
-    this = Node(parser.parse_args())
+    this = Node(parser.parse_args(), inputs, outputs)
     limit_threads(this.threads)
     try:
-        yield this
-        this.write_sidecar()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        with only_copy(this.outputs[0], this.is_made):
+            if may_take:
+                take_result(this)
+            this.read = this.read_from()
+            yield this
+            sys.stdout.flush()
+            this.write_sidecar()
+            if may_take:
+                keep(this.run, this.outputs)
+    except Exception as error:
+        say(message_of(error, os.path.dirname(this.run)))
         sys.exit(1)
-    except Exception:
-        traceback.print_exc()
-        sys.exit(1)
+
+
+def take_result(this: Node) -> None:
+    """End the process where another copy of the node has done its work."""
+    forget(*this.inputs.values())
+    bring_back(this.run, this.outputs, this.is_same)
+    if this.is_made():
+        print("another copy of this node has done the same work: its result is taken", flush=True)
+        sys.exit(0)
+
+
+def message_of(error: Exception, folder: str) -> str:
+    """What is shown of an error of a node that writes to `folder`: one message where the user can mend it, else the traceback."""
+    if is_full_disk(error) and not isinstance(error, DiskFull):
+        # A line of the log that cannot be written names no file.
+        return f"error: {getattr(error, 'filename', None) or folder}: the disk is full. Make room and run again"
+    if isinstance(error, ValueError | OSError):
+        return f"error: {error}"
+    return traceback.format_exc().rstrip()
+
+
+def say(message: str) -> None:
+    """Print to the log or, where the disk has no room for it, to where the workflow on this machine prints its own messages."""
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except OSError:
+        head = find_head()
+        if head is not None:
+            with contextlib.suppress(OSError), open(f"/proc/{head.pid}/fd/2", "a") as terminal:
+                print(message, file=terminal)
 
 
 def limit_threads(threads: int) -> None:

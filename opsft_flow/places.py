@@ -11,6 +11,7 @@ A *place* is a folder of rollouts and verdicts: training rollouts and benchmarks
 is cut into shards, they lie in {place}/shards/ until they are put together.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ class Place:
         return f"{above}/eval/{self.benchmark}" if self.benchmark else f"{above}/train"
 
 
+@functools.cache
 def parse_place(path: str) -> Place:
     """The place at `path`. Raises ValueError where the path is none."""
     if not re.fullmatch(PLACE_PATTERN, path):

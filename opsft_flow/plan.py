@@ -66,7 +66,7 @@ class Plan:
 
     def __init__(self, config: dict) -> None:
         self.config = resolve(config)
-        self.results = os.path.normpath(self.config["results"])
+        self.results = os.path.normpath(os.path.expanduser(self.config["results"]))
         self.points = expand_sweep(self.config["sweep"])
         self.models = list(dict.fromkeys(point.model for point in self.points))
         self.benchmarks = {
@@ -200,6 +200,20 @@ class Plan:
         files = [shard_file(place, i, shards) for i in range(1, shards + 1)] if shards > 1 else []
         return [self.path(name) for file in files for name in (file, file.replace(".parquet", ".run.json"))]
 
+    def sampling_inputs(self, place: str) -> dict[str, str | list[str]]:
+        """What a place is sampled with, by name; `stopped` is empty without stop rules."""
+        return {
+            "policy": self.policy_of(place),
+            "problems": self.problems_of(place),
+            "budget": self.budget_inputs(place),
+            "stopped": self.stopped_before(place),
+        }
+
+    def generate_inputs(self, place: str) -> dict[str, str | list[str]]:
+        """What makes the rollouts of a place: with `shards`, they are only put together; `measured` is empty without stop rules."""
+        own = {"shards": self.shard_files(place), "measured": self.measured_before(place)}
+        return {**self.sampling_inputs(place), **own}
+
     def parent_policy(self, point: str, iteration: int) -> str:
         parsed = Point.from_path(point)
         return self.path(policy_manifest(parsed.model, parsed, iteration - 1))
@@ -268,10 +282,10 @@ class Plan:
         before = self.parent_policy(parsed.point.path, parsed.iteration)
         return [before] if before != self.policy_of(place) else []
 
-    def measurements(self, point: Point, through: int | None = None) -> list[str]:
-        """What filter, sft and evaluate measured in each iteration of a point, up to iteration `through`."""
+    def measurements(self, point: Point, after: int = 0, through: int | None = None) -> list[str]:
+        """What filter, sft and evaluate measured in each iteration of a point after iteration `after`, up to `through`."""
         files, block = [], self.benchmarks_of(point)
-        for i in self.iterations(point)[:through]:
+        for i in self.iterations(point)[after:through]:
             folder = iteration_folder(point, i)
             files += [f"{folder}/train/filter.json", f"{folder}/policy.json"]
             files += [f"{folder}/eval/{name}/metrics.json" for name in measured_on(block, i)]
@@ -282,9 +296,15 @@ class Plan:
         parsed = Point.from_path(point)
         return [self.path(f"{Place(parsed.model, None, 0, name).path}/metrics.json") for name in self.points[parsed]]
 
+    def shared(self) -> list[str]:
+        """What more than one point can need: the problem sets, and the base models' metrics."""
+        return [*(self.path(problem_file(name)) for name in self.problem_sets()), *self.all_base_metrics()]
+
+    def all_base_metrics(self) -> list[str]:
+        return [self.path(f"{place}/metrics.json") for place in self.base_places()]
+
     def summary_inputs(self) -> list[str]:
-        base = [self.path(f"{place}/metrics.json") for place in self.base_places()]
-        return base + [file for point in self.points for file in self.measurements(point)]
+        return self.all_base_metrics() + [file for point in self.points for file in self.measurements(point)]
 
     def comparison_inputs(self) -> list[str]:
         """Rollouts and verdicts of the base models, and of every point after its last iteration."""
@@ -302,10 +322,18 @@ class Plan:
         """The last tracking node of every point."""
         return [self.path(f"{iteration_folder(p, self.tracked_iterations(p)[-1])}/tracked.json") for p in self.points]
 
-    def tracked_before(self, point: str, iteration: int) -> list[str]:
-        """The tracking node that must have ended before: a run has never two writers."""
-        earlier = [i for i in self.tracked_iterations(Point.from_path(point)) if i < iteration]
-        return [self.path(f"{point}/iter{earlier[-1]}/tracked.json")] if earlier else []
+    def track_inputs(self, point: str, iteration: int) -> dict[str, list[str]]:
+        """What brings the run of a point up to an iteration: what was measured since the tracking node before it.
+
+        That one must have ended, for a run has never two writers; what it read need not be named again.
+        """
+        parsed = Point.from_path(point)
+        before = max((i for i in self.tracked_iterations(parsed) if i < iteration), default=0)
+        return {
+            "base": self.base_metrics(point),
+            "measured": self.measurements(parsed, before, iteration),
+            "before": [self.path(f"{point}/iter{before}/tracked.json")] if before else [],
+        }
 
     # Settings of the nodes, each a canonical JSON string.
 

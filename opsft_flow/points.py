@@ -1,5 +1,6 @@
 """The points of a sweep: (model, recipe, budget, seed)."""
 
+import functools
 import itertools
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ class Point:
         return f"schedule {self.schedule}" if self.schedule else f"budget {self.budget}"
 
     @classmethod
+    @functools.cache
     def from_path(cls, path: str) -> "Point":
         model, recipe, budget, seed = path.split("/")
         name = budget.removeprefix("L")

@@ -38,21 +38,23 @@ def droppable(
     """
     folder, uses = pathlib.Path(results) / point.path, list(uses)
     samples, parents, writes = ({getattr(use, name) for use in uses} for name in ("samples", "parent", "writes"))
-    trained = trained_iterations(folder)
-    needed, present = set(), []
+    trained, present, needed = trained_iterations(folder), [], set()
     for i in trained:
         manifest = folder / f"iter{i}" / "policy.json"
         if manifest in writes:
             # It is written anew before anything reads it, and its folders are its writer's; so are those without a manifest.
             continue
-        present += [manifest.with_name(name) for name in FOLDERS]
+        present += [path for name in FOLDERS if (path := manifest.with_name(name)).exists()]
+        if not present:
+            # A manifest names its own folders or earlier ones: none of those is left.
+            continue
         stays = i in (trained[-1], sampled_next(trained[-1], block)) or is_kept(i, keep)
         is_parent = stays or manifest in parents or is_open(results, point, i, training_readers(point, i, block))
         is_sampled = manifest in samples or is_open(results, point, i, sampling_readers(point, i, block))
         if is_parent or is_sampled:
             weights, state = trained_folders(manifest)
             needed |= {weights, state if is_parent else None}
-    return sorted(path for path in present if path.exists() and path not in needed)
+    return sorted(path for path in present if path not in needed)
 
 
 def trained_iterations(folder: pathlib.Path) -> list[int]:
@@ -81,7 +83,9 @@ def sampling_readers(point: Point, iteration: int, block: dict | None) -> list[s
     if block is None:
         return []
     places = [Place(point.model, point, iteration, name) for name in measured_on(block, iteration)]
-    for i in range(iteration + 1, block["iterations"] + 1):
+    # None stands for the base model, whose weights are not of the sweep.
+    last = min(iteration + (block["refresh_every"] or 0), block["iterations"])
+    for i in range(iteration + 1, last + 1):
         if sampled_policy(i, block["refresh_every"]) == iteration:
             places.append(Place(point.model, point, i, None))
     return [f"{place.path}/rollouts.parquet" for place in places]

@@ -4,16 +4,13 @@ It is no declared output, since Snakemake deletes those before a run and after a
 decides the result, so that a node only ever resumes its own work, and one process at a time holds it.
 """
 
-import fcntl
 import hashlib
-import os
 import pathlib
-import platform
 import shutil
 import time
-from typing import TextIO
 
 from opsft_flow.files import atomic, read_json, remove_leftovers, write_json
+from opsft_flow.machine.file_lock import read_holder, try_lock, write_holder
 
 
 class Scratch:
@@ -25,15 +22,15 @@ class Scratch:
     def __init__(self, folder: pathlib.Path, wait_s: float = 60.0) -> None:
         self.folder = folder
         deadline = time.monotonic() + wait_s
-        while (handle := lock(folder)) is None:
+        while (handle := try_lock(folder / "lock")) is None:
             if time.monotonic() > deadline:
-                holder = (folder / "lock").read_text().strip()
-                raise ValueError(f"{folder} is held by another running copy of this node: {holder}")
+                holder = read_holder(folder / "lock")
+                raise ValueError(
+                    f"{folder} is held by another training: {holder.describe() if holder else 'one that has not said who it is'}"
+                )
             time.sleep(1)
         self.handle = handle
-        self.handle.truncate(0)
-        self.handle.write(f"process {os.getpid()} on {platform.node()}")
-        self.handle.flush()
+        write_holder(handle)
 
     def load(self) -> tuple[dict, dict, dict] | None:
         state = self.folder / "state"
@@ -82,23 +79,9 @@ def read_state(state: pathlib.Path) -> tuple[dict, dict, dict] | None:
     return read_json(state / "progress.json"), load_file(state / "weights.safetensors"), optimizer
 
 
-def lock(folder: pathlib.Path) -> TextIO | None:
-    """The lock file of `folder`, held until it is closed; None where another process holds it, or has just removed it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = open(folder / "lock", "a+")  # noqa: SIM115, the lock lives as long as the handle
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(handle.fileno()), os.stat(folder / "lock")):
-            return handle
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    handle.close()
-    return None
-
-
 def is_held(folder: pathlib.Path) -> bool:
     """True where a living process works in `folder`."""
-    handle = lock(folder)
+    handle = try_lock(folder / "lock")
     if handle is not None:
         handle.close()
     return handle is None

@@ -62,6 +62,16 @@ def outcome_of(results: str, point: Point, iteration: int) -> dict[str, object]:
     return {f"stopped/{key}": value for key, value in stopped.items()}
 
 
+def forget_later(results: str, point: Point, iteration: int) -> None:
+    """Remove what says that later iterations are tracked: an offline run has just been written anew without them.
+
+    Where the sweep has been shortened these results lie outside of it, and would be taken for done when it is lengthened again.
+    """
+    for file in Path(results, point.path).glob("iter*/tracked.json"):
+        if int(file.parent.name.removeprefix("iter")) > iteration:
+            file.unlink()
+
+
 def evaluation(files: dict[str, str]) -> dict[str, float]:
     """The estimates of each benchmark; its budget curve and its counts of reasons aside."""
     values: dict[str, float] = {}

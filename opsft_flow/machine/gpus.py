@@ -22,6 +22,9 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 NONE = ("-1", "none", "void", "NoDevFiles")
 """Names in CUDA_VISIBLE_DEVICES that end the list."""
 
+ALLOCATION = "SLURM_JOB_ID"
+"""Set inside a SLURM job."""
+
 QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits")
 
 
@@ -43,7 +46,7 @@ class Loan(NamedTuple):
 def find_gpus() -> list[Gpu]:
     """The GPUs that this process may see: all of the machine's, or those that CUDA_VISIBLE_DEVICES names, in its order.
 
-    An index counts in PCI order. Memory that the driver does not tell is 0, and so is that of a part of a GPU (MIG). Raises ValueError where CUDA_VISIBLE_DEVICES names one that is not there.
+    A SLURM job that CUDA_VISIBLE_DEVICES names none to has none, for those of the machine are other jobs'. An index counts in PCI order. Memory that the driver does not tell is 0, and so is that of a part of a GPU (MIG). Raises ValueError where CUDA_VISIBLE_DEVICES names one that is not there.
     """
     if shutil.which(QUERY[0]) is None:
         return []
@@ -53,7 +56,7 @@ def find_gpus() -> list[Gpu]:
     rows = [[field.strip() for field in line.split(",")] for line in listed.stdout.splitlines()]
     gpus = [Gpu(index, uuid, int(memory) if memory.isdigit() else 0) for index, uuid, memory in rows]
     if VISIBLE not in os.environ:
-        return gpus
+        return [] if ALLOCATION in os.environ else gpus
     names = [name.strip() for name in os.environ[VISIBLE].split(",") if name.strip()]
     return [_named(name, gpus) for name in itertools.takewhile(lambda name: name not in NONE, names)]
 
@@ -73,10 +76,12 @@ def borrow_gpus(count: int, what: str, prefer: Callable[[Gpu], bool] = lambda gp
     """Hold `count` GPUs, and let this process and its children see these alone; wait where too few are free.
 
     `what` says to others who holds them; of the free ones those that `prefer` approves of are taken first. On a machine without a
-    GPU the loan is empty. Raises ValueError where the machine has fewer than `count`.
+    GPU the loan is empty; a SLURM job without one sees none from then on. Raises ValueError where the machine has fewer than `count`.
     """
     gpus = find_gpus()
     if not gpus or count == 0:
+        if ALLOCATION in os.environ:
+            os.environ.setdefault(VISIBLE, "")
         yield Loan((), ())
         return
     if count > len(gpus):

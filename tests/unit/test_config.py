@@ -36,7 +36,7 @@ def test_defaults_are_filled_in_and_the_given_configuration_stays_as_it_was():
     assert resolved["recipes"]["r"]["sft"]["lr"] == 1e-6
     assert resolved["recipes"]["r"]["rollouts"]["temperature"] == 1.0
     assert resolved["problems"]["train"]["columns"]["question"] == "question"
-    assert resolved["resources"]["sft"] == {"threads": 1, "gpu": 0, "mem_mb": 4000, "runtime": 60}
+    assert resolved["resources"]["sft"] == {"threads": 1, "gpu": 0, "mem_mb": 4000, "runtime": 60, "nodes": 1}
     assert resolved["models"]["m"]["engine"] == {}
 
 
@@ -96,6 +96,7 @@ REFUSED = [
     ("zzz", 1, "top level: unknown key 'zzz'. Allowed: results, models, "),
     ("engine.contxt", 1, "engine: unknown key 'contxt'; did you mean 'context'?"),
     ("models.m", {}, "models.m: 'source' is missing"),
+    ("results", "results/{today}", "results: 'results/{today}' does not match"),
     ("models.m.engine", {"contxt": 1}, "models.m.engine: unknown key 'contxt'; did you mean 'context'?"),
     ("models.m.engine", {"context": "long"}, "models.m.engine.context: 'long' is not of type 'integer'"),
     ("models.m.engine", {"name": "sglang"}, "models.m.engine.name: found 'sglang'; allowed: transformers, vllm"),
@@ -217,6 +218,14 @@ def test_each_top_level_block_is_needed(kind):
     del config[kind]
     with pytest.raises(ConfigError, match=f"top level: '{kind}' is missing"):
         resolve(config)
+
+
+def test_blocks_that_are_missing_are_named_in_one_line():
+    with pytest.raises(ConfigError) as refusal:
+        resolve({"results": "results"})
+    *_, line = str(refusal.value).splitlines()
+    assert str(refusal.value).count("\n") == 1
+    assert line == "  top level: 'models', 'problems', 'benchmarks', 'recipes', 'sweep' is missing"
 
 
 def test_everything_that_is_wrong_is_named_at_once():

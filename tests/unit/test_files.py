@@ -1,17 +1,26 @@
 """Atomic writes: a reader sees the old file or the whole new one."""
 
+import errno
 import hashlib
 import os
+import shutil
+from types import SimpleNamespace
 
 import pytest
 
-from opsft_flow.files import atomic, read_json, sha256_of, write_json
+from opsft_flow.files import DiskFull, atomic, check_room, read_json, sha256_of, write_json
 
 
 def write_half(path) -> None:
     with atomic(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError("killed")
+
+
+def fail(path, error: Exception) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text("abc")
+        raise error
 
 
 def write_folder(path, **files: str) -> None:
@@ -99,3 +108,24 @@ def test_what_a_killed_writer_has_left_is_removed_by_the_next_one_of_the_same_fi
         (tmp_path / name).write_text("half")
     write_folder(tmp_path / "policy", a="1")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.41.tmp", ".policy.json.41.tmp", "policy"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_one_error_that_names_the_file_whatever_the_library_raised(tmp_path, error):
+    with pytest.raises(DiskFull, match=r"/policy: the disk is full after 3 bytes of it, .* bytes are free"):
+        fail(tmp_path / "policy", error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_room_is_refused_with_both_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1999))
+    with pytest.raises(DiskFull, match=r"training needs 2,000 bytes, 1,999 are free"):
+        check_room(tmp_path, 2000, "training")
+    check_room(tmp_path, 1999, "training")

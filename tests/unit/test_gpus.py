@@ -80,6 +80,14 @@ def test_inside_an_allocation_its_gpus_are_lent(monkeypatch):
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
 
 
+def test_an_allocation_without_gpus_has_none_of_the_machine_s(monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert find_gpus() == []
+    with borrow_gpus(1, "job") as loan:
+        assert loan.gpus == ()
+        assert os.environ.pop("CUDA_VISIBLE_DEVICES") == ""
+
+
 def test_a_part_of_a_gpu_is_taken_as_it_is_named(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1234")
     assert find_gpus() == [Gpu("MIG-1234", "MIG-1234", 0)]

@@ -35,7 +35,7 @@ def promised(sweep: Sweep) -> set[str]:
     return {f"{folder.parent.name}/{folder.name}" for folder in folders}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(keep=KEEP, refresh_every=REFRESH_EVERY, empty=EMPTY, seed=st.integers(0, 10**6))
 def test_in_any_order_with_any_kills_each_job_finds_its_policy_and_what_was_promised_is_left(
     keep, refresh_every, empty, seed
@@ -46,7 +46,7 @@ def test_in_any_order_with_any_kills_each_job_finds_its_policy_and_what_was_prom
         assert sweep.left() == promised(sweep)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     keep=KEEP,
     refresh_every=REFRESH_EVERY,
@@ -98,7 +98,7 @@ def wait_until(holds) -> None:
 
 
 def test_a_keeper_drops_when_a_job_is_down_as_done_and_no_sooner(tmp_path, monkeypatch):
-    monkeypatch.setattr(Keeper.watch, "__defaults__", (0.01,))
+    monkeypatch.setattr("opsft_flow.keep.EVERY_S", 0.01)
     sweep, done = sweep_in(tmp_path / "results", "all", 1, benchmarks=("a",)), set()
     sweep.run(kills=False)
     keeper = Keeper(str(sweep.results), "last", str(tmp_path / "logs/keep.log"))

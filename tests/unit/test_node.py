@@ -3,12 +3,14 @@
 import importlib.metadata
 import json
 import os
+import subprocess
 import sys
 import time
 from types import SimpleNamespace
 
 import pytest
 
+from opsft_flow.machine.runtime import HEAD, process_start
 from opsft_flow.node import node, timestamp, version_of
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM")
@@ -83,6 +85,25 @@ def test_what_the_user_can_mend_is_one_message(start, tmp_path, capsys, error):
     assert ended.value.code == 1
     assert capsys.readouterr().err == "error: bad answer_pattern\n"
     assert not (tmp_path / "run.json").exists()
+
+
+def test_a_full_disk_is_one_message_with_the_folder_where_the_error_names_no_file(start, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended, start():
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"error: {tmp_path}: the disk is full. Make room and run again\n"
+
+
+def test_a_message_that_the_log_has_no_room_for_goes_to_where_the_workflow_prints(start, tmp_path):
+    script = "import sys; from opsft_flow.node import say; sys.stderr = open('/dev/full', 'w'); say('error: the disk is full')"
+    head = f"{os.uname().nodename}:{os.getpid()}:{process_start(os.getpid())}"
+    terminal = os.dup(2)
+    with open(tmp_path / "terminal", "w") as output:
+        os.dup2(output.fileno(), 2)
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {HEAD: head}, stderr=subprocess.DEVNULL)
+    os.dup2(terminal, 2)
+    os.close(terminal)
+    assert (tmp_path / "terminal").read_text() == "error: the disk is full\n"
 
 
 def test_a_fault_of_ours_shows_its_traceback(start, tmp_path, capsys):

@@ -21,6 +21,11 @@ from tests.unit.example_config import change, example_config
 A, B = Point("m", "r", 12, 0), Point("m", "r", 32, 0)
 
 
+def test_results_may_begin_with_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert Plan(change(example_config(), "results", "~/sweep/")).results == "/home/me/sweep"
+
+
 @pytest.fixture(scope="module")
 def original() -> dict[str, str]:
     return all_settings(example_config())
@@ -301,7 +306,7 @@ def test_the_summary_reads_what_filter_sft_and_evaluate_measured():
     inputs = plan.summary_inputs()
     # Base: 2 benchmarks. Each of 2 points: 2 iterations of filter, policy and 2 benchmarks.
     assert len(inputs) == len(set(inputs)) == 2 + 2 * 2 * 4
-    assert plan.measurements(A, 1) == [
+    assert plan.measurements(A, through=1) == [
         f"results/{A.path}/iter1/{file}"
         for file in ("train/filter.json", "policy.json", "eval/easy/metrics.json", "eval/hard/metrics.json")
     ]
@@ -332,9 +337,16 @@ def test_a_run_is_written_after_every_iteration_only_when_online(mode, tracked):
     plan = Plan(change(example_config(), "track.mode", mode))
     assert plan.tracked_iterations(A) == tracked
     assert plan.tracked() == [f"results/{point.path}/iter2/tracked.json" for point in (A, B)]
-    before = [f"results/{A.path}/iter1/tracked.json"] if mode == "online" else []
-    assert plan.tracked_before(A.path, 2) == before
-    assert plan.tracked_before(A.path, 1) == []
+
+
+def test_a_tracking_node_reads_what_was_measured_since_the_one_before():
+    every = Plan(example_config()).measurements(A)
+    offline = Plan(change(example_config(), "track.mode", "offline")).track_inputs(A.path, 2)
+    assert (offline["measured"], offline["before"]) == (every, [])
+    online = Plan(change(example_config(), "track.mode", "online"))
+    first, second = online.track_inputs(A.path, 1), online.track_inputs(A.path, 2)
+    assert (first["measured"], first["before"]) == (every[:4], [])
+    assert (second["measured"], second["before"]) == (every[4:], [f"results/{A.path}/iter1/tracked.json"])
 
 
 def test_an_unknown_built_in_task_and_a_missing_model_are_refused():

@@ -1,6 +1,5 @@
 """The state of a running node: one holder at a time, and saved as a whole."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -9,14 +8,13 @@ import time
 
 import pytest
 
-from opsft_flow.scratch import Scratch, lock, scratch_name
+from opsft_flow.scratch import Scratch, scratch_name
 
 HOLD = """
-import fcntl, sys
-handle = open(sys.argv[1], "a+")
-fcntl.flock(handle, fcntl.LOCK_EX)
-handle.write("process 7 on elsewhere")
-handle.flush()
+import sys
+from pathlib import Path
+from opsft_flow.scratch import Scratch
+scratch = Scratch(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -26,8 +24,7 @@ sys.stdin.read()
 def held(tmp_path):
     """A scratch folder that another live process holds, and that process."""
     folder = tmp_path / "scratch"
-    folder.mkdir()
-    command = [sys.executable, "-c", HOLD, str(folder / "lock")]
+    command = [sys.executable, "-c", HOLD, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         yield folder, holder
@@ -35,8 +32,8 @@ def held(tmp_path):
 
 
 def test_a_folder_that_another_process_holds_is_refused_with_its_holder(held):
-    folder, _ = held
-    with pytest.raises(ValueError, match="is held by another running copy of this node: process 7 on elsewhere"):
+    folder, holder = held
+    with pytest.raises(ValueError, match=f"is held by another training: process {holder.pid} on"):
         Scratch(folder, wait_s=0)
 
 
@@ -58,20 +55,9 @@ def test_a_folder_that_its_holder_removes_while_another_waits_is_made_anew(held,
 
     monkeypatch.setattr(time, "sleep", holder_ends)
     scratch = Scratch(folder, wait_s=60)
-    assert f"process {os.getpid()} on" in (folder / "lock").read_text()
     with pytest.raises(ValueError, match=f"process {os.getpid()} on"):
         Scratch(folder, wait_s=-1)
     scratch.remove()
-
-
-def test_a_lock_that_was_removed_between_opening_and_locking_does_not_count(tmp_path, monkeypatch):
-    def remove_first(handle, operation) -> None:
-        shutil.rmtree(tmp_path / "scratch")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(fcntl, "flock", remove_first)
-        assert lock(tmp_path / "scratch") is None
-    lock(tmp_path / "scratch").close()
 
 
 def test_what_was_saved_last_is_loaded_by_the_next_process(tmp_path):

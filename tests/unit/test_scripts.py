@@ -237,7 +237,7 @@ def test_sft_counts_the_updates_of_the_parent_and_saves_as_often_as_its_limits_s
 
     script = load("sft")
     monkeypatch.setattr(opsft.sft, "train", train)
-    monkeypatch.setattr(script, "own_scratch", lambda job, folder: None)
+    monkeypatch.setattr(script, "own_scratch", lambda job, folder: SimpleNamespace(folder=tmp_path))
     monkeypatch.setattr(script, "load_policy", lambda job, parent: (torch.nn.Linear(1, 1), {}))
     monkeypatch.setattr(script, "read_batch", lambda job: None)
     block = resolve(example_config())["recipes"]["r"]["sft"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from opsft_flow.files import write_json
 from opsft_flow.plan import Plan
 from opsft_flow.points import Point
-from opsft_flow.tracking import flatten, outcome_of, run_identity, steps_of
+from opsft_flow.tracking import flatten, forget_later, outcome_of, run_identity, steps_of
 from tests.unit.example_config import change, example_config
 
 POINT = Point("m", "r", 12, 0)
@@ -129,3 +129,12 @@ def test_steps_are_the_base_model_and_then_every_iteration(tmp_path):
     assert len(steps_of(str(tmp_path), POINT, {"benchmarks": ["b"]}, 1)) == 2
     assert outcome_of(str(tmp_path), POINT, 1) == {}
     assert outcome_of(str(tmp_path), POINT, 2) == {f"stopped/{key}": value for key, value in STOPPED.items()}
+
+
+def test_a_run_that_is_written_up_to_an_iteration_forgets_later_ones(tmp_path):
+    files = [tmp_path / POINT.path / f"iter{i}" / "tracked.json" for i in (1, 2, 10)]
+    other = tmp_path / "m/r/L32/seed0/iter10/tracked.json"
+    for file in [*files, other]:
+        write_json(file, {})
+    forget_later(str(tmp_path), POINT, 2)
+    assert [file.exists() for file in [*files, other]] == [True, True, False, True]

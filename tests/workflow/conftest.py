@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.workflow.dry_runs import DryRuns
+
+DRY_RUNS = DryRuns()
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
     "Snakefile",
@@ -33,8 +36,12 @@ class Checkout:
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Run Snakemake here with the overlay; on a failure the output is the message."""
-        command = [sys.executable, "-m", "snakemake", "--configfile", str(self.overlay), *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        options = ["--configfile", str(self.overlay), *arguments]
+        if "--dry-run" in options:
+            done = DRY_RUNS.run(options, self.folder)
+        else:
+            command = [sys.executable, "-m", "snakemake", *options]
+            done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -80,6 +87,12 @@ def copy_workflow(target: Path) -> None:
             shutil.copytree(source, target / part, ignore=ignore, copy_function=shutil.copy, dirs_exist_ok=True)
         else:
             shutil.copy(source, target / part)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dry_runs_end():
+    yield
+    DRY_RUNS.close()
 
 
 @pytest.fixture(scope="session")

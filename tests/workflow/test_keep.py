@@ -34,25 +34,25 @@ def test_a_dropped_policy_is_refused_and_made_again_to_the_same_bytes_though_kil
     point = checkout.folder / "results/toy/opsft/L40/seed0"
     checkout.change(keep="last")
     checkout.run("--cores", "1", "prune")
-    measured = point / "iter1/eval/sums/rollouts.parquet"
-    measured.unlink()
 
-    refused = checkout.run("--cores", "2", check=False)
+    measured = point / "iter1/eval/sums/rollouts.parquet"
+    before = measured.stat().st_mtime_ns
+    refused = checkout.run("--cores", "2", "--forcerun", str(measured.relative_to(checkout.folder)), check=False)
     assert refused.returncode != 0
     assert "nothing was run: jobs need policies whose weights or optimiser states were dropped" in refused.stderr
-    assert not measured.exists()
+    assert measured.stat().st_mtime_ns == before
 
     again = re.search(r"--forcerun (\S+);", refused.stderr).group(1)
     assert again == "results/toy/opsft/L40/seed0/iter1/policy.json"
-    before = (point / "iter2/train/rollouts.parquet").stat().st_mtime_ns
     resampled = point / "iter2/train/rollouts.parquet"
+    before = resampled.stat().st_mtime_ns
     kill_when(
         checkout,
         ["--cores", "2", "--forcerun", again],
         lambda: resampled.exists() and resampled.stat().st_mtime_ns > before,
     )
     checkout.run("--unlock")
-    checkout.run("--cores", "2")
+    checkout.run("--cores", "2", "--forcerun", again)
 
     dropped = ("iter1/policy/", "iter1/trainer/")
     expected = {path: digest for path, digest in hashes(finished.folder).items() if not any(map(path.count, dropped))}

@@ -11,9 +11,11 @@ The finished sweep has 2 points of 2 iterations and 1 benchmark:
     track                                 1                     2
 """
 
+import json
 import shutil
 import sys
 
+import pandas
 import yaml
 
 from tests.workflow.conftest import Checkout, copy_workflow
@@ -91,6 +93,59 @@ def test_a_recipe_added_runs_its_own_chain(checkout):
     checkout.change(recipes={"other": other}, sweep=[*config["sweep"], block])
     chain = {"generate": 4, "verify": 4, "filter": 2, "sft": 2, "evaluate": 2, "track": 1}
     assert checkout.would_run() == {**chain, **SUMMARY}
+
+
+def test_a_renamed_recipe_runs_its_chains_anew_and_keeps_the_old_results(checkout):
+    config = yaml.safe_load(checkout.overlay.read_text())
+    default = yaml.safe_load((checkout.folder / "config.yaml").read_text())["recipes"]["opsft"]
+    renamed = {**default, **config["recipes"]["opsft"], "sft": {**default["sft"], **config["recipes"]["opsft"]["sft"]}}
+    checkout.change(recipes={"renamed": renamed}, sweep=[{**config["sweep"][0], "recipes": ["renamed"]}])
+    chains = {"generate": 8, "verify": 8, "filter": 4, "sft": 4, "evaluate": 4}
+    assert checkout.would_run() == {**chains, **TRACK, **SUMMARY}
+    assert (checkout.folder / "results/toy/opsft/L80/seed0/iter2/policy.json").exists()
+
+
+def test_a_model_added_runs_its_own_chain_and_its_base_evaluation(checkout):
+    block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
+    checkout.change(
+        models={"other": {"source": "models/toy-reasoner"}},
+        sweep=[block, {**block, "models": ["other"], "budgets": [40]}],
+    )
+    chain = {"base": 1, "generate": 5, "verify": 5, "filter": 2, "sft": 2, "evaluate": 3, "track": 1}
+    assert checkout.would_run() == {**chain, **SUMMARY}
+
+
+def test_a_benchmark_added_measures_every_policy_on_it_and_trains_none(checkout):
+    block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
+    checkout.change(
+        benchmarks={"short": {"problems": "sums-test", "samples": 2, "max_tokens": 60}},
+        sweep=[{**block, "benchmarks": ["sums", "short"]}],
+    )
+    measured = {"generate": 5, "verify": 5, "evaluate": 5}
+    assert checkout.would_run() == {**measured, **TRACK, **SUMMARY}
+
+
+def test_what_is_taken_out_stays_on_disk_and_comes_back_without_being_made_again(checkout):
+    whole = checkout.overlay.read_text()
+    block = yaml.safe_load(whole)["sweep"][0]
+    summary = checkout.folder / "results/summary"
+    rollouts = checkout.folder / "results/toy/opsft/L80/seed0/iter2/train/rollouts.parquet"
+    made = rollouts.stat().st_mtime_ns
+
+    checkout.change(recipes={"opsft": {"iterations": 1}}, sweep=[{**block, "budgets": [40]}])
+    assert checkout.would_run() == {"track": 1, **SUMMARY}
+    checkout.run("--cores", "2")
+    points = pandas.read_csv(summary / "points.csv")
+    assert (points["budget"].dropna().unique().tolist(), points["iteration"].max()) == ([40], 1)
+    assert set(pandas.read_csv(summary / "timings.csv")["budget"].dropna()) == {40}
+    shown = json.loads((summary / "report.run.json").read_text())["settings"]["points"]
+    assert [(point["budget"], point["iterations"]) for point in shown] == [(40, 1)]
+    assert rollouts.stat().st_mtime_ns == made
+    assert checkout.would_run() == {}
+
+    checkout.overlay.write_text(whole)
+    # The offline run of the point has been written anew with one iteration.
+    assert checkout.would_run() == {"track": 1, **SUMMARY}
 
 
 def test_a_rollouts_key_samples_again_and_runs_what_follows(checkout):

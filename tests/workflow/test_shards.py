@@ -97,7 +97,6 @@ def test_shards_that_were_sampled_before_a_kill_are_not_sampled_again(begun):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (begun.folder / ROLLOUTS).exists(), "the kill came too late"
-    begun.run("--unlock")
     set_shards(begun, 3)
     assert begun.would_run(ROLLOUTS) == {"generate": 1}
     (begun.folder / PLACE / "shards" / "2-of-2.parquet").unlink()

@@ -216,7 +216,6 @@ def test_a_sweep_that_was_killed_goes_on_to_the_same_bytes(finished, checkout):
     process.wait()
     assert not list(scratch.parent.glob("iter1/policy.json"))
     assert list(scratch.glob("*/state")), "the kill came too late"
-    checkout.run("--unlock")
     checkout.run("--cores", "2")
     assert hashes(checkout.folder) == expected
     assert not list(scratch.glob("*"))

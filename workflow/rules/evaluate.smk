@@ -5,7 +5,7 @@ rule evaluate:
     input:
         rollouts=f"{RESULTS}/{{place}}/rollouts.parquet",
         verdicts=f"{RESULTS}/{{place}}/verdicts.parquet",
-        base=base_tables,
+        base=signed(base_tables),
     output:
         metrics=f"{RESULTS}/{{place}}/metrics.json",
         run=f"{RESULTS}/{{place}}/metrics.run.json",
@@ -15,11 +15,11 @@ rule evaluate:
         "../../envs/cpu.yaml"
     threads: resources_of("evaluate", "threads")
     resources:
-        mem_mb=resources_of("evaluate", "mem_mb"),
-        runtime=resources_of("evaluate", "runtime"),
+        mem_mb=each_attempt("evaluate", "mem_mb"),
+        runtime=each_attempt("evaluate", "runtime"),
     params:
         command=command_of("evaluate", base=base_folder),
-        settings=lambda wildcards: PLAN.evaluate_settings(wildcards.place),
+        settings=of_place(PLAN.evaluate_settings),
     message:
         "evaluate {wildcards.place}"
     shell:

@@ -3,7 +3,7 @@
 
 rule filter:
     input:
-        before=lambda wildcards: PLAN.budget_inputs(f"{wildcards.point}/iter{wildcards.iteration}/train"),
+        before=signed(lambda wildcards: PLAN.budget_inputs(f"{wildcards.point}/iter{wildcards.iteration}/train")),
         rollouts=f"{RESULTS}/{{point}}/iter{{iteration}}/train/rollouts.parquet",
         verdicts=f"{RESULTS}/{{point}}/iter{{iteration}}/train/verdicts.parquet",
     output:
@@ -16,11 +16,11 @@ rule filter:
         "../../envs/cpu.yaml"
     threads: resources_of("filter", "threads")
     resources:
-        mem_mb=resources_of("filter", "mem_mb"),
-        runtime=resources_of("filter", "runtime"),
+        mem_mb=each_attempt("filter", "mem_mb"),
+        runtime=each_attempt("filter", "runtime"),
     params:
         command=command_of("filter", before=budget_file),
-        settings=lambda wildcards: PLAN.filter_settings(wildcards.point, int(wildcards.iteration)),
+        settings=of_iteration(PLAN.filter_settings),
     message:
         "filter {wildcards.point} iteration {wildcards.iteration}"
     shell:

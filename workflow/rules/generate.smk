@@ -3,10 +3,7 @@
 
 rule generate_shard:
     input:
-        policy=lambda wildcards: PLAN.policy_of(wildcards.place),
-        problems=lambda wildcards: PLAN.problems_of(wildcards.place),
-        budget=lambda wildcards: PLAN.budget_inputs(wildcards.place),
-        stopped=lambda wildcards: PLAN.stopped_before(wildcards.place),
+        unpack(of_place(PLAN.sampling_inputs)),
     output:
         rollouts=temp(f"{RESULTS}/{{place}}/shards/{{shard}}-of-{{shards}}.parquet"),
         run=temp(f"{RESULTS}/{{place}}/shards/{{shard}}-of-{{shards}}.run.json"),
@@ -19,8 +16,8 @@ rule generate_shard:
     threads: resources_of("generate", "threads")
     resources:
         gpu=resources_of("generate", "gpu"),
-        mem_mb=resources_of("generate", "mem_mb"),
-        runtime=resources_of("generate", "runtime"),
+        mem_mb=each_attempt("generate", "mem_mb"),
+        runtime=each_attempt("generate", "runtime"),
     params:
         command=command_of(
             "generate",
@@ -30,7 +27,7 @@ rule generate_shard:
             measured="none",
             stopped=stopped_before,
         ),
-        settings=lambda wildcards: PLAN.generate_settings(wildcards.place),
+        settings=of_place(PLAN.generate_settings),
     message:
         "sample {wildcards.place}, shard {wildcards.shard} of {wildcards.shards}"
     shell:
@@ -42,14 +39,7 @@ rule generate_shard:
 
 rule generate:
     input:
-        policy=lambda wildcards: PLAN.policy_of(wildcards.place),
-        problems=lambda wildcards: PLAN.problems_of(wildcards.place),
-        budget=lambda wildcards: PLAN.budget_inputs(wildcards.place),
-        stopped=lambda wildcards: PLAN.stopped_before(wildcards.place),
-        # None where this job samples; else it only puts together what the shards have sampled.
-        shards=lambda wildcards: PLAN.shard_files(wildcards.place),
-        # None without stop rules.
-        measured=lambda wildcards: PLAN.measured_before(wildcards.place),
+        unpack(of_place(PLAN.generate_inputs)),
     output:
         rollouts=f"{RESULTS}/{{place}}/rollouts.parquet",
         run=f"{RESULTS}/{{place}}/rollouts.run.json",
@@ -62,8 +52,8 @@ rule generate:
     threads: resources_of("generate", "threads")
     resources:
         gpu=gpus_to_generate(),
-        mem_mb=resources_of("generate", "mem_mb"),
-        runtime=resources_of("generate", "runtime"),
+        mem_mb=each_attempt("generate", "mem_mb"),
+        runtime=each_attempt("generate", "runtime"),
     params:
         command=command_of(
             "generate",
@@ -73,9 +63,9 @@ rule generate:
             measured=measured_before,
             stopped=stopped_before,
         ),
-        settings=lambda wildcards: PLAN.generate_settings(wildcards.place),
+        settings=of_place(PLAN.generate_settings),
         # A function that takes inputs is not tracked.
-        shards=lambda wildcards, input: len(input.shards) // 2 or 1,
+        shards=signed(lambda wildcards, input: len(input.shards) // 2 or 1),
     message:
         "sample {wildcards.place}"
     shell:

@@ -2,18 +2,25 @@
 
 
 onstart:
-    if not workflow.touch:
+    record_locks(locks_of(workflow.persistence))
+    # What is called by name, such as `why`, makes nothing and may run beside a sweep.
+    makes = any(job.output for job in workflow.dag.needrun_jobs())
+    if makes and not workflow.touch:
         watch_policies()
-    if any(job.rule.name.endswith(("generate", "verify")) for job in workflow.dag.needrun_jobs()):
+    if any(map(samples_or_grades, workflow.dag.needrun_jobs())):
         look_before_sampling()
+    if makes:
+        record_code(CODES)
 
 
 onsuccess:
     KEEPER.stop()
+    note_finished()
 
 
 onerror:
     KEEPER.stop()
+    note_finished()
 
 
 rule problems:
@@ -25,6 +32,7 @@ rule problems:
         run=f"{RESULTS}/problems/{{problems}}.run.json",
     log:
         f"{LOGS}/problems/{{problems}}.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -43,6 +51,7 @@ rule base:
         run=f"{RESULTS}/{{model}}/base/policy.run.json",
     log:
         f"{LOGS}/{{model}}/base/policy.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

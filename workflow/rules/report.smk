@@ -22,6 +22,7 @@ rule summary:
         run=f"{RESULTS}/summary/points.run.json",
     log:
         f"{LOGS}/summary/summary.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -54,12 +55,13 @@ rule compare:
         run=f"{RESULTS}/summary/pairs.run.json",
     log:
         f"{LOGS}/summary/compare.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     threads: resources_of("evaluate", "threads")
     resources:
-        mem_mb=resources_of("evaluate", "mem_mb"),
-        runtime=resources_of("evaluate", "runtime"),
+        mem_mb=each_attempt("evaluate", "mem_mb"),
+        runtime=each_attempt("evaluate", "runtime"),
     params:
         command=command_of("compare"),
         settings=lambda wildcards: PLAN.comparison_settings(),
@@ -73,7 +75,7 @@ rule compare:
 rule timings:
     input:
         # Not the sidecars: one that is missing is no reason to make its result again. But these are the last to be made.
-        measured=PLAN.summary_inputs(),
+        points=rules.summary.output.parquet,
         tracked=PLAN.tracked(),
     output:
         timings=report(
@@ -91,6 +93,7 @@ rule timings:
         run=f"{RESULTS}/summary/timings.run.json",
     log:
         f"{LOGS}/summary/timings.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -130,6 +133,7 @@ rule figures:
         run=f"{RESULTS}/summary/figures.run.json",
     log:
         f"{LOGS}/summary/figures.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -161,6 +165,7 @@ rule page:
         run=f"{RESULTS}/summary/report.run.json",
     log:
         f"{LOGS}/summary/report.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

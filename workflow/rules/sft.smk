@@ -3,11 +3,11 @@
 
 rule sft:
     input:
-        parent=lambda wildcards: PLAN.parent_policy(wildcards.point, int(wildcards.iteration)),
+        parent=of_iteration(PLAN.parent_policy),
         rollouts=f"{RESULTS}/{{point}}/iter{{iteration}}/train/rollouts.parquet",
         selected=f"{RESULTS}/{{point}}/iter{{iteration}}/train/selected.parquet",
         # None without stop rules.
-        decision=lambda wildcards: PLAN.decision(wildcards.point, int(wildcards.iteration)),
+        decision=of_iteration(PLAN.decision),
     output:
         policy=f"{RESULTS}/{{point}}/iter{{iteration}}/policy.json",
         run=f"{RESULTS}/{{point}}/iter{{iteration}}/policy.run.json",
@@ -19,9 +19,10 @@ rule sft:
         "../../envs/torch.yaml"
     threads: resources_of("sft", "threads")
     resources:
-        gpu=resources_of("sft", "gpu"),
-        mem_mb=resources_of("sft", "mem_mb"),
-        runtime=resources_of("sft", "runtime"),
+        **machines_of("sft"),
+        gpu=resources_of("sft", "gpu") * resources_of("sft", "nodes"),
+        mem_mb=each_attempt("sft", "mem_mb"),
+        runtime=each_attempt("sft", "runtime"),
     params:
         command=train_command(
             "sft",
@@ -29,7 +30,7 @@ rule sft:
             decision=decision_of,
             limits=lambda wildcards: PLAN.sft_limits(wildcards.point),
         ),
-        settings=lambda wildcards: PLAN.sft_settings(wildcards.point, int(wildcards.iteration)),
+        settings=of_iteration(PLAN.sft_settings),
     message:
         "train {wildcards.point} iteration {wildcards.iteration}"
     shell:

@@ -10,6 +10,7 @@ rule stop:
     log:
         f"{LOGS}/{{undecided}}/stop.log",
     priority: 10
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -1,9 +1,23 @@
-# Targets to call by name: `snakemake plan`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`.
+# Targets to call by name: `snakemake plan`, `snakemake why`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`; and the
+# parts of the sweep that calls of Snakemake which run side by side have in common, and not: `snakemake shared`, `snakemake points`.
+
+
+rule shared:
+    input:
+        PLAN.shared(),
+    localrule: True
+
+
+rule points:
+    input:
+        PLAN.tracked(),
+    localrule: True
 
 
 rule plan:
     log:
         f"{LOGS}/plan.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -15,9 +29,26 @@ rule plan:
         "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
+# Beside a running sweep with --nolock: Snakemake removes all locks of the folder when it ends.
+rule why:
+    log:
+        f"{LOGS}/why.log",
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        command=why_command(),
+        settings=lambda wildcards: canonical({"resolved": PLAN.config, "codes": CODES, "workflow": this_workflow()}),
+    message:
+        "which jobs would run, and why"
+    shell:
+        "{params.command} --settings {params.settings:q} --log {log:q}"
+
+
 rule dump_config:
     log:
         f"{LOGS}/dump_config.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -32,6 +63,7 @@ rule dump_config:
 rule prune:
     log:
         f"{LOGS}/prune.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -47,6 +79,7 @@ rule prune:
 rule replay:
     log:
         f"{LOGS}/replay.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

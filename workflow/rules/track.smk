@@ -3,19 +3,18 @@
 
 rule track:
     input:
-        base=lambda wildcards: PLAN.base_metrics(wildcards.point),
-        measured=lambda wildcards: PLAN.measurements(Point.from_path(wildcards.point), int(wildcards.iteration)),
-        before=lambda wildcards: PLAN.tracked_before(wildcards.point, int(wildcards.iteration)),
+        unpack(of_iteration(PLAN.track_inputs)),
     output:
         tracked=f"{RESULTS}/{{point}}/iter{{iteration}}/tracked.json",
         run=f"{RESULTS}/{{point}}/iter{{iteration}}/tracked.run.json",
     log:
         f"{LOGS}/{{point}}/iter{{iteration}}/track.log",
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
         command=command_of("track"),
-        settings=lambda wildcards: PLAN.track_settings(wildcards.point, int(wildcards.iteration)),
+        settings=of_iteration(PLAN.track_settings),
     message:
         "track {wildcards.point} up to iteration {wildcards.iteration}"
     shell:

@@ -4,7 +4,7 @@
 rule verify:
     input:
         rollouts=f"{RESULTS}/{{place}}/rollouts.parquet",
-        problems=lambda wildcards: PLAN.problems_of(wildcards.place),
+        problems=of_place(PLAN.problems_of),
     output:
         verdicts=f"{RESULTS}/{{place}}/verdicts.parquet",
         run=f"{RESULTS}/{{place}}/verdicts.run.json",
@@ -14,11 +14,11 @@ rule verify:
         "../../envs/cpu.yaml"
     threads: resources_of("verify", "threads")
     resources:
-        mem_mb=resources_of("verify", "mem_mb"),
-        runtime=resources_of("verify", "runtime"),
+        mem_mb=each_attempt("verify", "mem_mb"),
+        runtime=each_attempt("verify", "runtime"),
     params:
         command=command_of("verify"),
-        settings=lambda wildcards: PLAN.verify_settings(wildcards.place),
+        settings=of_place(PLAN.verify_settings),
     message:
         "grade {wildcards.place}"
     shell:

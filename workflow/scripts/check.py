@@ -86,7 +86,7 @@ def write_overlap(path: str, found: dict[str, list[Overlap]]) -> None:
 
 
 def main() -> None:
-    with node(__doc__, inputs=(), outputs=("checked", "overlap")) as job:
+    with node(__doc__, inputs=(), outputs=("overlap", "checked"), may_take=False) as job:
         blocks, models = job.settings["problems"], job.settings["models"]
         limits = {"workers": job.threads, **job.settings["verify"]}
         sets = read_sets(blocks, job.settings["draws"], limits)

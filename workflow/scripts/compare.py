@@ -8,7 +8,7 @@ from opsft_flow.node import node
 
 
 def main() -> None:
-    with node(__doc__, inputs=(), outputs=("pairs", "recipes")) as job:
+    with node(__doc__, inputs=(), outputs=("pairs", "recipes"), may_take=False) as job:
         pairs, recipes = [], []
         with job.phase("estimate"):
             for group in read_groups(job.settings):

@@ -1,7 +1,6 @@
 """Draw the figures of the sweep as svg and png, all in the folder of `--pareto`."""
 
 import pathlib
-import tempfile
 
 import pandas
 
@@ -10,7 +9,7 @@ from opsft_flow.node import node
 
 
 def main() -> None:
-    with node(__doc__, inputs=("points", "curves"), outputs=("pareto",)) as job:
+    with node(__doc__, inputs=("points", "curves"), outputs=("pareto",), may_take=False) as job:
         folder = pathlib.Path(job.pareto).parent
         points, curves = pandas.read_parquet(job.points), pandas.read_csv(job.curves)
         for name, figure in (
@@ -18,10 +17,7 @@ def main() -> None:
             ("budget_curves", budget_curves(curves)),
             ("iterations", over_iterations(points)),
         ):
-            with tempfile.TemporaryDirectory(dir=folder) as temporary:
-                save(figure, pathlib.Path(temporary) / name)
-                for file in pathlib.Path(temporary).iterdir():
-                    file.replace(folder / file.name)
+            save(figure, folder / name)
 
 
 if __name__ == "__main__":

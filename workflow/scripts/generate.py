@@ -15,6 +15,7 @@ from opsft.prompts import choose_problems, encode, opens_thinking, render, reque
 from opsft.tokenizer import load_tokenizer
 from opsft_flow.files import atomic, read_json
 from opsft_flow.machine.sampling import sample
+from opsft_flow.machine.unseen import forget
 from opsft_flow.node import Node, node
 from opsft_flow.places import shard_file
 from opsft_flow.policy import checkpoint_of
@@ -129,6 +130,7 @@ def gather_shards(job: Node, problems: list[dict], shards: int) -> None:
     """Put together what the shards have sampled."""
     folder = pathlib.Path(job.rollouts).parent
     paths = [shard_file(str(folder), shard, shards) for shard in range(1, shards + 1)]
+    forget(*paths)
     with job.phase("write"):
         problem_ids = [problem["problem_id"] for problem in problems]
         table = gather(paths, problem_ids, job.settings["rollouts"]["samples"], ROLLOUT)

@@ -9,7 +9,9 @@ from opsft_flow.page.content import page_data, run_data
 
 
 def main() -> None:
-    with node(__doc__, inputs=("points", "curves", "recipes", "pairs", "by_node"), outputs=("page",)) as job:
+    with node(
+        __doc__, inputs=("points", "curves", "recipes", "pairs", "by_node"), outputs=("page",), may_take=False
+    ) as job:
         with job.phase("read"):
             points = pandas.read_parquet(job.points)
             curves, recipes, pairs = map(pandas.read_csv, (job.curves, job.recipes, job.pairs))

@@ -30,7 +30,7 @@ def main() -> None:
         nodes += 3 * len(benchmarks)
         print(f"{model}/base: measured on {', '.join(benchmarks)}")
     print(f"{len(settings['points'])} points, {nodes:,} nodes that sample, grade, filter, train or evaluate")
-    print("`snakemake --dry-run` lists those that would run now, each with its reason")
+    print("`snakemake why` lists those that would run now, each with its reason")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from opsft_flow.files import atomic, read_json, remove_leftovers, sha256_of, write_json
+from opsft_flow.files import atomic, check_room, read_json, remove_leftovers, sha256_of, size_of, write_json
 from opsft_flow.machine.gpus import borrow_gpus
 from opsft_flow.machine.runtime import die_with_parent
 from opsft_flow.machine.warm_engine import put_to_sleep
@@ -27,6 +27,8 @@ from opsft_flow.tables import ROLLOUT, SELECTED, align, read_table
 COLUMNS = ["problem_id", "sample", "prompt_ids", "response_ids", "tokens", "logprob"]
 NOT_TRAINING = ("optimizer_state", "device", "lora")
 PROCESSES, PROCESS = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+PROCESSES_HERE = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+"""Of those, the ones on this machine."""
 
 
 def read_batch(job: Node):
@@ -109,9 +111,9 @@ def device_of(name: str):
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if PROCESSES == 1 or name == "cpu":
         return torch.device(name)
-    if name != "cuda" or torch.cuda.device_count() < PROCESSES:
+    if name != "cuda" or torch.cuda.device_count() < PROCESSES_HERE:
         raise ValueError(
-            f"resources.sft.gpu is {PROCESSES}: found {torch.cuda.device_count()} GPUs, and sft.device {name}; allowed: at most "
+            f"resources.sft.gpu is {PROCESSES_HERE}: found {torch.cuda.device_count()} GPUs, and sft.device {name}; allowed: at most "
             f"as many processes as GPUs, and sft.device auto or cuda"
         )
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -179,13 +181,14 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
         from opsft.training_state import checkpoint_tensors, weight_tensors
         from opsft.transfer import move_module
 
-        torch.set_num_threads(max(1, job.threads // PROCESSES))
+        torch.set_num_threads(max(1, job.threads // PROCESSES_HERE))
     check_packages(job.settings["sft"])
     scratch = own_scratch(job, folder)
     # The GPU is held for what needs it alone: reading before and writing after take as long as training does.
     with job.phase("load"):
         model, moments = load_policy(job, parent)
         batch = read_batch(job)
+    check_room(folder, bytes_to_write(job, model) - size_of(scratch.folder / "state"), "this training")
     with hold_gpu(job):
         device = device_of(job.settings["sft"]["device"])
         with joined(device):
@@ -216,6 +219,19 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
         "probe": probe,
         "metrics": metrics,
     }
+
+
+def bytes_to_write(job: Node, model) -> int:
+    """The most that a training has on disk at once, in bytes: the policy, the optimiser's state and, where it is resumable, a checkpoint.
+
+    While a checkpoint takes the place of another there are two of them, which is never more.
+    """
+    block, limits = job.settings["sft"], json.loads(job.limits)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    moments = 2 * trained * (1 if block["optimizer"] == "adamw_8bit" else 4)
+    resumable = block["updates"] * block["epochs"] > limits["checkpoint_every"]
+    return 4 * parameters + moments + (4 * trained + moments if resumable else 0)
 
 
 def train_model(job: Node, parent: dict, model, batch, moments: dict, scratch) -> tuple[dict, dict]:

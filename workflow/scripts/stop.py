@@ -11,7 +11,7 @@ from opsft_flow.node import node
 
 
 def main() -> None:
-    with node(__doc__, inputs=("before",), outputs=("decision",)) as job:
+    with node(__doc__, inputs=("before",), outputs=("decision",), may_take=False) as job:
         folder, iteration = str(pathlib.Path(job.decision).parents[1]), job.settings["iteration"]
         stopped = None if job.before == "none" else read_json(job.before)["stopped"]
         stopped = stopped or take_decision(job.settings["stop"], folder, iteration)

@@ -21,7 +21,7 @@ def as_frame(rows: list[dict]) -> pandas.DataFrame:
 
 
 def main() -> None:
-    with node(__doc__, inputs=(), outputs=("points", "parquet", "curves", "measured_with")) as job:
+    with node(__doc__, inputs=(), outputs=("points", "parquet", "curves", "measured_with"), may_take=False) as job:
         points, curves = map(as_frame, point_rows(job.settings))
         with atomic(job.points) as temporary:
             points.to_csv(temporary, index=False)

@@ -10,7 +10,7 @@ WHOLE_NUMBERS = ["budget", "seed", "iteration"]
 
 
 def main() -> None:
-    with node(__doc__, inputs=(), outputs=("timings", "by_node")) as job:
+    with node(__doc__, inputs=(), outputs=("timings", "by_node"), may_take=False) as job:
         rows, missing = timing_rows(job.settings)
         table, totals = pandas.DataFrame(rows), pandas.DataFrame(by_node(rows))
         table = table.astype({name: "Int64" for name in WHOLE_NUMBERS if name in table})

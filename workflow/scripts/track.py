@@ -1,14 +1,18 @@
 """Bring the Weights & Biases run of a point up to an iteration. Nothing that goes wrong here fails the science."""
 
+import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from opsft_flow.files import write_json
+from opsft_flow.files import check_room, write_json
 from opsft_flow.node import node
 from opsft_flow.points import Point
-from opsft_flow.tracking import outcome_of, run_identity, steps_of
+from opsft_flow.tracking import forget_later, outcome_of, run_identity, steps_of
+
+# Of a run of no steps; W&B ends well where the disk has none.
+ROOM_FOR_RUN = 1 << 20
 
 
 def send(payload: dict, timeout_s: float) -> str:
@@ -25,7 +29,7 @@ def send(payload: dict, timeout_s: float) -> str:
 
 
 def main() -> None:
-    with node(__doc__, inputs=(), outputs=("tracked",)) as job:
+    with node(__doc__, inputs=(), outputs=("tracked",), may_take=False) as job:
         settings = job.settings
         point, block = Point(**settings["point"]), settings["track"]
         identity = run_identity(block["project"], point, settings["config"])
@@ -43,6 +47,8 @@ def main() -> None:
                 "steps": steps_of(settings["results"], point, settings, settings["iteration"]),
                 "summary": outcome_of(settings["results"], point, settings["iteration"]),
             }
+            room = ROOM_FOR_RUN + 2 * len(json.dumps(payload))
+            check_room(Path(job.tracked).parent, room, f"the run of {point.path} in {folder}/wandb")
             with job.phase("write"):
                 status = send(payload, block["timeout_s"])
                 if status != "written" and block["mode"] == "online":
@@ -53,6 +59,7 @@ def main() -> None:
                 f"warning: {status}. `wandb sync {folder}/wandb/offline-run-*` sends what was written offline",
                 flush=True,
             )
+        forget_later(settings["results"], point, settings["iteration"])
         write_json(
             job.tracked, {"status": status, "mode": block["mode"], "id": identity["id"], "project": block["project"]}
         )

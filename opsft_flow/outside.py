@@ -1,0 +1,42 @@
+"""Results on disk that the sweep no longer names: they stay, and no table or figure shows them."""
+
+import pathlib
+import re
+from collections.abc import Iterable
+
+from opsft_flow.plan import Plan
+from opsft_flow.points import Point
+
+
+def outside(plan: Plan) -> list[tuple[str, str]]:
+    """Each point, and each base model, with results that the sweep does not name, and which these are."""
+    results = pathlib.Path(plan.results)
+    found = []
+    for folder in sorted(results.glob("*/*/L*/seed*")):
+        point = Point.from_path(folder.relative_to(results).as_posix())
+        known = point in plan.points
+        last, benchmarks = (plan.iterations(point)[-1], plan.points[point]) if known else (0, ())
+        trained = iterations_in(folder)
+        beyond = [i for i in trained if i > last]
+        measured = {name for i in trained if i <= last for name in benchmarks_in(folder / f"iter{i}")}
+        found.append((point.path, told(beyond, measured.difference(benchmarks))))
+    for folder in sorted(results.glob("*/base")):
+        unnamed = benchmarks_in(folder).difference(plan.benchmarks.get(folder.parent.name, ()))
+        found.append((f"{folder.parent.name}/base", told([], unnamed)))
+    return [(name, what) for name, what in found if what]
+
+
+def told(iterations: list[int], benchmarks: Iterable[str]) -> str:
+    parts = [("iterations ", map(str, iterations)), ("benchmarks ", sorted(benchmarks))]
+    return "; ".join(label + names for label, listed in parts if (names := ", ".join(listed)))
+
+
+def iterations_in(folder: pathlib.Path) -> list[int]:
+    """The iterations of a point that have been trained."""
+    names = [file.parent.name.removeprefix("iter") for file in folder.glob("iter*/policy.json")]
+    return sorted(int(name) for name in names if re.fullmatch("[1-9][0-9]*", name))
+
+
+def benchmarks_in(folder: pathlib.Path) -> set[str]:
+    """The benchmarks that a policy has been measured on."""
+    return {file.parent.name for file in folder.glob("eval/*/metrics.json")}
