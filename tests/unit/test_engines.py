@@ -1,5 +1,6 @@
 """The engines' contract, and the transformers engine on a tiny random model."""
 
+import gc
 import itertools
 import json
 import math
@@ -327,9 +328,16 @@ def test_a_sleeping_engine_holds_no_gpu_memory_and_is_woken_by_what_needs_it(mod
         [[completion]] = engine.generate(make_requests(1, samples=1), greedy, ignore_progress)
         return completion.logprob
 
-    empty = torch.cuda.memory_allocated()
-    engine = load_engine("transformers", model_path, EngineSettings(context=CONTEXT, dtype="float32", device="cuda"))
+    settings = EngineSettings(context=CONTEXT, dtype="float32", device="cuda")
+    engine = load_engine("transformers", model_path, settings)
     before = likeliest()
+    # What cuBLAS works in stays with the process.
+    del engine
+    gc.collect()
+    empty = torch.cuda.memory_allocated()
+    engine = load_engine("transformers", model_path, settings)
+    assert torch.cuda.memory_allocated() > empty
+    assert likeliest() == pytest.approx(before, abs=1e-3)
     engine.sleep()
     assert torch.cuda.memory_allocated() == empty
     assert likeliest() == pytest.approx(before, abs=1e-3)
