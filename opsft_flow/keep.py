@@ -18,6 +18,24 @@ EVERY_S = 1.0
 """Seconds between two looks at which jobs have ended."""
 
 
+def policy_uses(jobs: Iterable, results: str) -> dict[Hashable, Use]:
+    """What jobs of Snakemake's do with the policies below `results`; those that do nothing with them are left out.
+
+    Where another workflow uses this one as a module, jobs of its own may have anything by the same names.
+    """
+
+    def manifest(files, name: str) -> pathlib.Path | None:
+        file = files.get(name)
+        path = pathlib.Path(file) if isinstance(file, str) else None
+        return path if path and path.name == "policy.json" and path.is_relative_to(results) else None
+
+    uses = {
+        job: Use(manifest(job.input, "policy"), manifest(job.input, "parent"), manifest(job.output, "policy"))
+        for job in jobs
+    }
+    return {job: use for job, use in uses.items() if any(vars(use).values())}
+
+
 def check_uses(uses: Iterable[Use]) -> None:
     """Raises ValueError where jobs need weights or optimiser states that were dropped and that no job makes again."""
     uses = list(uses)
@@ -51,15 +69,17 @@ class Keeper:
         self.thread: threading.Thread | None = None
 
     def start(self, points: list[dict], uses: dict[Hashable, Use], ended: Callable[[Hashable], bool]) -> None:
-        """Watch over the points of the configuration.
+        """Watch over those points of the configuration that `uses` names: what jobs of other calls do with the others is not known.
 
         `uses` has what each job that is to run does with policies. `ended(job)` says whether Snakemake has it down as done:
         only then is its result safe from being made again.
         """
         if self.keep == "all":
             return
-        self.blocks = {Point(p["model"], p["recipe"], p["budget"], p["seed"]): p for p in points}
+        blocks = {Point(p["model"], p["recipe"], p["budget"], p["seed"]): p for p in points}
+        self.points = {point.path: point for point in blocks}
         self.uses, self.ended = dict(uses), ended
+        self.blocks = {point: blocks[point] for point in self.points_of(self.uses.values())}
         self.thread = threading.Thread(target=self.watch, name="keep", daemon=True)
         self.thread.start()
 
@@ -78,14 +98,16 @@ class Keeper:
     def take_ended(self) -> set[Point]:
         """Forget the jobs that have ended; the points whose policies they used."""
         ended = [job for job in self.uses if self.ended(job)]
-        used = [self.uses.pop(job) for job in ended]
-        return {point for use in used for file in vars(use).values() if (point := self.point_of(file))}
+        return self.points_of([self.uses.pop(job) for job in ended])
+
+    def points_of(self, uses: Iterable[Use]) -> set[Point]:
+        return {point for use in uses for file in vars(use).values() if (point := self.point_of(file))}
 
     def point_of(self, manifest: pathlib.Path | None) -> Point | None:
-        """The point of the sweep that a policy is of; None for the base model."""
-        folder = manifest and manifest.parents[1].relative_to(self.results).as_posix()
-        point = Point.from_path(folder) if folder and folder.count("/") == 3 else None
-        return point if point in self.blocks else None
+        """The point of the configuration that a policy is of; None for the base model, and for a policy of another sweep."""
+        folder = manifest and manifest.parent.parent
+        inside = folder is not None and folder.is_relative_to(self.results)
+        return self.points.get(folder.relative_to(self.results).as_posix()) if inside else None
 
     def prune(self, points: Iterable[Point]) -> None:
         """A folder that cannot be deleted is a line in the log, and no reason to stop the sweep."""

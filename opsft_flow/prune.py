@@ -33,12 +33,13 @@ def droppable(
     """Folders of weights and of optimiser states of a point that can be deleted.
 
     `block` is the point's in the configuration, with iterations, benchmarks and `refresh_every`, or None where it has none: then
-    nothing of it is still to be run. Whatever `keep` says, the last policy stays, and the one that one more iteration would sample.
+    nothing of it is still to be run. Whatever `keep` says, `always_kept` says what stays.
     `uses` are of the jobs that have not ended. A policy that is its parent again counts for the folders that it points at.
     """
     folder, uses = pathlib.Path(results) / point.path, list(uses)
     samples, parents, writes = ({getattr(use, name) for use in uses} for name in ("samples", "parent", "writes"))
     trained, present, needed = trained_iterations(folder), [], set()
+    always = always_kept(trained, block)
     for i in trained:
         manifest = folder / f"iter{i}" / "policy.json"
         if manifest in writes:
@@ -48,7 +49,7 @@ def droppable(
         if not present:
             # A manifest names its own folders or earlier ones: none of those is left.
             continue
-        stays = i in (trained[-1], sampled_next(trained[-1], block)) or is_kept(i, keep)
+        stays = i in always or is_kept(i, keep)
         is_parent = stays or manifest in parents or is_open(results, point, i, training_readers(point, i, block))
         is_sampled = manifest in samples or is_open(results, point, i, sampling_readers(point, i, block))
         if is_parent or is_sampled:
@@ -60,6 +61,15 @@ def droppable(
 def is_kept(iteration: int, keep: str | dict) -> bool:
     """True where `keep`, the key of the configuration, says that a policy stays though nothing will read it."""
     return keep == "all" or (isinstance(keep, dict) and iteration % keep["every"] == 0)
+
+
+def always_kept(trained: list[int], block: dict | None) -> set[int]:
+    """The policies that stay whatever `keep` says, by number: the last, and the one that one more iteration would sample.
+
+    The last is so on disk and by the configuration, where that has fewer iterations: its last is the result that the tables show.
+    """
+    ends = {*trained[-1:], *([block["iterations"]] if block else [])}
+    return ends | {sampled_next(end, block) for end in ends}
 
 
 def sampled_next(last: int, block: dict | None) -> int:

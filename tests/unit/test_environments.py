@@ -19,8 +19,6 @@ BROUGHT = {
     "math_verify": {"sympy", "latex2sympy2_extended"},
     "vllm": {"huggingface_hub", "numpy", "safetensors", "torch", "transformers"},
 }
-# What is imported by a function that the node never calls: prune asks of a scratch folder only if it is held.
-UNCALLED = {"prune": {"safetensors"}}
 # What a node imports by its name in the configuration.
 BY_NAME = {
     ("generate", "torch"): ("opsft.engines.transformers",),
@@ -42,7 +40,7 @@ def nodes() -> list[tuple[str, str]]:
     for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for rule in re.split(r"^rule ", file.read_text(), flags=re.MULTILINE)[1:]:
             environment = re.search(r'conda:\s+"\.\./\.\./envs/(\w+)\.yaml"', rule)
-            # None: a rule that only names targets, and `why`, which runs where Snakemake does.
+            # None: a rule that only names targets, and `why` and `prune`, which run where Snakemake does.
             for script in re.findall(r'_command\(\s*"(\w+)"|command_of\(\s*"(\w+)"', rule):
                 found += [("".join(script), name) for name in ([environment[1]] if environment else ["torch", "vllm"])]
     return sorted(set(found))
@@ -75,7 +73,7 @@ def plain(name: str) -> str:
 def test_a_node_finds_what_it_imports_in_its_environment(script, environment):
     there = set(map(plain, pins(environment)))
     there |= set().union(*(BROUGHT.get(package, set()) for package in there))
-    needed = packages_of(script, BY_NAME.get((script, environment), ())) - UNCALLED.get(script, set())
+    needed = packages_of(script, BY_NAME.get((script, environment), ()))
     assert needed <= there, f"envs/{environment}.yaml lacks {', '.join(sorted(needed - there))}"
 
 

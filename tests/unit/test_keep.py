@@ -2,16 +2,19 @@
 
 import pathlib
 import random
+import shutil
 import tempfile
 import time
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsft_flow.files import write_json
-from opsft_flow.keep import Keeper, check_uses
+from opsft_flow.keep import Keeper, check_uses, policy_uses
 from opsft_flow.places import sampled_policy
+from opsft_flow.points import Point
 from opsft_flow.policy import trained_folders
 from opsft_flow.prune import Use
 from tests.unit.simulated_sweep import POINT, Job, Sweep
@@ -138,9 +141,59 @@ def test_a_folder_that_cannot_be_dropped_is_told_and_the_others_go(tmp_path, mon
     sweep.run(kills=False)
     monkeypatch.setattr("opsft_flow.keep.prune_point", lambda *_: (_ for _ in ()).throw(PermissionError("not yours")))
     keeper = Keeper(str(tmp_path), "last", str(tmp_path / "keep.log"))
-    keeper.start([{**vars(POINT), **sweep.block}], {}, lambda job: True)
+    keeper.start([{**vars(POINT), **sweep.block}], {1: sweep.use(Job("train", 1))}, lambda job: False)
     keeper.stop()
-    assert (tmp_path / "keep.log").read_text() == "m/r/L8/seed0: not yours\n"
+    assert set((tmp_path / "keep.log").read_text().splitlines()) == {"m/r/L8/seed0: not yours"}
+
+
+def test_a_point_that_no_job_of_this_run_works_on_is_left_alone(tmp_path):
+    """It is finished, or another call's: what that will read is not known here."""
+    mine, other = sweep_in(tmp_path, "all", 1), Point("m", "r", 16, 0)
+    mine.run(kills=False)
+    shutil.copytree(mine.folder, tmp_path / other.path)
+    keeper = Keeper(str(tmp_path), "last", str(tmp_path / "keep.log"))
+    points = [{**vars(point), **mine.block} for point in (POINT, other)]
+    keeper.start(points, {1: mine.use(Job("train", 4))}, lambda job: True)
+    keeper.stop()
+    assert mine.left() == {"iter4/policy", "iter4/trainer"}
+    left = [folder for name in ("policy", "trainer") for folder in (tmp_path / other.path).glob(f"iter*/{name}")]
+    assert len(left) == 2 * ITERATIONS
+
+
+@pytest.mark.parametrize("file", ["other/m/r/L8/seed0/iter1/policy.json", "results/policy.json", "policy.json"])
+def test_a_policy_of_another_sweep_is_of_no_point(tmp_path, file):
+    keeper = Keeper(str(tmp_path / "results"), "last", str(tmp_path / "keep.log"))
+    keeper.start([{**vars(POINT), "iterations": 1}], {1: Use(samples=tmp_path / file)}, lambda job: False)
+    keeper.stop()
+    assert keeper.blocks == {}
+
+
+@dataclass(eq=False)
+class AnyJob:
+    """A job of Snakemake's, by its named files."""
+
+    input: dict
+    output: dict
+
+
+def test_of_another_workflow_s_jobs_those_that_use_policies_of_these_results_count():
+    """Its files by the same names can be anything: no policy, one of other results, or several."""
+    policy = "results/m/r/L8/seed0/iter1/policy.json"
+    jobs = {
+        "generate": ({"policy": policy}, {"rollouts": "r.parquet"}),
+        "sft": ({"parent": "results/m/base/policy.json"}, {"policy": policy}),
+        "a table": ({"policy": "results/policy.csv"}, {}),
+        "another sweep": ({"policy": "more/m/r/L8/seed0/iter1/policy.json"}, {"policy": "policy.json"}),
+        "several": ({"policy": [policy]}, {}),
+        "problems": ({}, {}),
+    }
+    named = {AnyJob(given, made): name for name, (given, made) in jobs.items()}
+    found = {named[job]: use for job, use in policy_uses(named, "results").items()}
+    manifest = pathlib.Path(policy)
+    assert found == {
+        "generate": Use(samples=manifest),
+        "sft": Use(parent=pathlib.Path("results/m/base/policy.json"), writes=manifest),
+    }
 
 
 def test_by_default_nothing_is_dropped(tmp_path):

@@ -92,6 +92,17 @@ def test_the_last_of_a_point_stays_whatever_the_configuration_asks_for(tree):
         assert tree.dropped(iterations) == []
 
 
+@pytest.mark.parametrize(("refresh_every", "dropped"), [(1, (1, 2, 4)), (2, (1,)), (None, (1, 2, 4))])
+def test_where_the_configuration_has_fewer_iterations_than_were_trained_its_last_stays_too(
+    tree, refresh_every, dropped
+):
+    """The tables end with policy 3; renewed every 2, iteration 4 is sampled from policy 2, and iteration 6 from 4."""
+    for i in range(1, 6):
+        tree.add_policy(i)
+    tree.finish(5)
+    assert tree.dropped(3, refresh_every=refresh_every) == weights(*dropped)
+
+
 def test_the_last_is_the_last_by_number(tree):
     for i in (1, 2, 9, 10):
         tree.add_policy(i)
@@ -205,14 +216,6 @@ def test_a_point_with_a_schedule_is_pruned_like_any_other(tree):
     for i in (1, 2):
         tree.add_policy(i, point=point)
     assert tree.dropped(None, point=point) == weights(1, point=point)
-
-
-def test_the_configuration_s_last_iteration_has_no_successor_to_wait_for(tree):
-    for i in (1, 2, 3):
-        tree.add_policy(i)
-    tree.finish(3)
-    (tree.results / POINT / "iter3/train/rollouts.parquet").unlink()
-    assert tree.dropped(2) == weights(1, 2)
 
 
 def test_a_point_that_the_configuration_does_not_name_keeps_its_last(tree):

@@ -32,7 +32,14 @@ def test_a_dropped_policy_is_refused_and_made_again_to_the_same_bytes_though_kil
     checkout, finished
 ):
     point = checkout.folder / "results/toy/opsft/L40/seed0"
-    checkout.change(keep="last")
+    checkout.change(keep="last", resources={"sft": {"nodes": 2}})
+    again = "results/toy/opsft/L40/seed0/iter2/eval/sums/rollouts.parquet"
+    refused = checkout.run("--cores", "2", "--forcerun", again, check=False)
+    assert "nothing was sampled: resources.sft.nodes is 2" in refused.stderr
+    assert (point / "iter1/policy").exists()
+    assert (point / "iter1/trainer").exists()
+
+    checkout.change(resources={"sft": {"nodes": 1}})
     checkout.run("--cores", "1", "prune")
 
     measured = point / "iter1/eval/sums/rollouts.parquet"

@@ -1,9 +1,12 @@
 """The targets that are called by name."""
 
 import json
+import os
 
 import pandas
 import yaml
+
+from opsft_flow.machine.file_lock import try_lock, unlock, write_holder
 
 
 def test_plan_lists_the_points_and_runs_nothing(checkout):
@@ -43,6 +46,24 @@ def test_prune_keeps_the_last_policy_of_each_point_and_reruns_nothing(checkout):
         assert (point / "iter2/policy/model.safetensors").exists()
         assert (point / "iter2/trainer/optimizer.safetensors").exists()
     assert checkout.would_run() == {}
+
+
+def test_prune_keeps_what_jobs_that_would_run_again_sample_and_nothing_goes_while_another_run_works(checkout):
+    checkout.change(benchmarks={"sums": {"max_tokens": 190}})
+    assert checkout.would_run()["generate"] == 5
+    policies = [checkout.folder / f"results/toy/opsft/L{budget}/seed0/iter1/policy" for budget in (40, 80)]
+
+    working = try_lock(checkout.folder / "results/.runs/another")
+    write_holder(working)
+    refused = checkout.run("--cores", "1", "prune", check=False)
+    assert refused.returncode != 0
+    assert f"nothing was dropped: results is being worked in by process {os.getpid()} on" in refused.stdout
+    unlock(working)
+
+    assert "MB freed" in checkout.run("--cores", "1", "prune").stdout
+    for policy in policies:
+        assert policy.exists()
+        assert not policy.with_name("trainer").exists()
 
 
 def test_a_pruned_sweep_grows_by_an_iteration(checkout):

@@ -29,13 +29,13 @@ sys.path.insert(0, str(ROOT))
 from opsft_flow.code_record import record_code
 from opsft_flow.config import ConfigError
 from opsft_flow.files import DiskFull, check_room
-from opsft_flow.keep import Keeper, check_uses
+from opsft_flow.keep import Keeper, check_uses, policy_uses
 from opsft_flow.machine.gpus import find_gpus
 from opsft_flow.places import parse_iteration
 from opsft_flow.plan import Plan, canonical
 from opsft_flow.points import Point
-from opsft_flow.prune import Use
 from opsft_flow.machine.launch import FORK
+from opsft_flow.machine.runs import announce_run
 from opsft_flow.machine.runtime import HEAD, announce_head
 from opsft_flow.machine.stale_locks import record_locks, remove_stale_locks
 from opsft_flow.machine.unseen import FOLDER, forget_finished
@@ -102,9 +102,13 @@ wildcard_constraints:
 
 def python_module(module):
     """A Python module of this project, started where the working directory hides no package."""
+    return f"{path_of_modules()}{shlex.quote(PYTHON)} -P -m {module}"
+
+
+def path_of_modules():
+    """What a command begins with that imports this project's modules."""
     # Snakemake takes the variable from a job in an environment that it deploys.
-    path = f"env PYTHONPATH={shlex.quote(str(ROOT))} " if DEPLOYED else ""
-    return f"{path}{shlex.quote(PYTHON)} -P -m {module}"
+    return f"env PYTHONPATH={shlex.quote(str(ROOT))} " if DEPLOYED else ""
 
 
 def signed(function):
@@ -182,9 +186,9 @@ def started_by(start, options):
     return signed(command)
 
 
-def why_command():
-    """How `why` is started: by the interpreter that runs this workflow, since it asks Snakemake itself."""
-    return f"{shlex.quote(sys.executable)} -P {shlex.quote(str(SCRIPTS / 'why.py'))}"
+def with_snakemake(script):
+    """How a script is started that asks Snakemake itself: by the interpreter that runs this workflow."""
+    return f"{path_of_modules()}{shlex.quote(sys.executable)} -P {shlex.quote(str(SCRIPTS / f'{script}.py'))}"
 
 
 def this_workflow():
@@ -267,25 +271,16 @@ def look_before_sampling():
             raise WorkflowError(f"nothing was sampled: {done.stderr.strip()}")
 
 
-def policy_uses():
-    """What each job that is to run does with policies."""
-
-    def manifest(files, name):
-        return Path(files.get(name)) if files.get(name) else None
-
-    return {
-        job: Use(manifest(job.input, "policy"), manifest(job.input, "parent"), manifest(job.output, "policy"))
-        for job in workflow.dag.needrun_jobs()
-    }
-
-
-def watch_policies():
-    """End the run where a job needs a policy that was dropped; drop policies as long as it goes on."""
-    uses = {job: use for job, use in policy_uses().items() if any(vars(use).values())}
+def look_for_policies(uses):
+    """End the run where a job needs a policy that was dropped."""
     try:
         check_uses(uses.values())
     except ValueError as error:
         raise WorkflowError(f"nothing was run: {error}") from None
+
+
+def watch_policies(uses):
+    """Drop policies as long as the run goes on."""
     KEEPER.start(json.loads(PLAN.summary_settings())["points"], uses, workflow.dag.finished)
 
 

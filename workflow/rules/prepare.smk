@@ -5,12 +5,17 @@ onstart:
     record_locks(locks_of(workflow.persistence))
     # What is called by name, such as `why`, makes nothing and may run beside a sweep.
     makes = any(job.output for job in workflow.dag.needrun_jobs())
-    if makes and not workflow.touch:
-        watch_policies()
+    if makes:
+        announce_run(RESULTS)
+    uses = {} if workflow.touch else policy_uses(workflow.dag.needrun_jobs(), RESULTS)
+    look_for_policies(uses)
     if any(map(samples_or_grades, workflow.dag.needrun_jobs())):
         look_before_sampling()
     if makes:
         record_code(CODES)
+    # Last: a run that is refused here calls no `onerror`, and must not drop policies.
+    if uses:
+        watch_policies(uses)
 
 
 onsuccess:

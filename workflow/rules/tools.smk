@@ -37,7 +37,7 @@ rule why:
     conda:
         "../../envs/cpu.yaml"
     params:
-        command=why_command(),
+        command=with_snakemake("why"),
         settings=lambda wildcards: canonical({"resolved": PLAN.config, "codes": CODES, "workflow": this_workflow()}),
     message:
         "which jobs would run, and why"
@@ -67,13 +67,14 @@ rule prune:
     conda:
         "../../envs/cpu.yaml"
     params:
-        command=command_of("prune"),
+        command=with_snakemake("prune"),
         settings=lambda wildcards: PLAN.summary_settings(),
+        workflow=lambda wildcards: canonical(this_workflow()),
         keep=lambda wildcards: canonical(PLAN.config["keep"]),
     message:
         "drop the weights that no open point needs"
     shell:
-        "{params.command} --settings {params.settings:q} --keep {params.keep:q} 2>&1 | tee {log:q}"
+        "{params.command} --settings {params.settings:q} --workflow {params.workflow:q} --keep {params.keep:q} 2>&1 | tee {log:q}"
 
 
 rule replay:

@@ -1,11 +1,16 @@
 """Drop weights and optimiser states that no open point needs, never the last of a point, and abandoned scratch folders.
 
+Snakemake is asked which jobs would run: what those read stays, though their results of before are there.
 `--keep` is the key of the configuration: with {every: k} each k-th policy stays. `all` is about what goes by itself, so nothing more stays.
 """
 
 import argparse
 import json
+import sys
 
+from opsft_flow.ask_snakemake import decided
+from opsft_flow.keep import policy_uses
+from opsft_flow.machine.runs import living_runs
 from opsft_flow.points import Point
 from opsft_flow.prune import points_on_disk, prune_point
 
@@ -13,13 +18,21 @@ from opsft_flow.prune import points_on_disk, prune_point
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True)
+    parser.add_argument("--workflow", required=True, type=json.loads)
     parser.add_argument("--keep", required=True, type=json.loads)
     arguments = parser.parse_args()
     settings = json.loads(arguments.settings)
+    results = settings["results"]
+    if runs := living_runs(results):
+        sys.exit(
+            f"error: nothing was dropped: {results} is being worked in by {'; '.join(runs)}. Prune when that has ended"
+        )
+    with decided(arguments.workflow) as graph:
+        uses = list(policy_uses(graph.needrun_jobs(), results).values())
     blocks = {Point(b["model"], b["recipe"], b["budget"], b["seed"]): b for b in settings["points"]}
     keep, freed = "last" if arguments.keep == "all" else arguments.keep, 0
-    for point in points_on_disk(settings["results"]):
-        for folder, size in prune_point(settings["results"], point, blocks.get(point), keep):
+    for point in points_on_disk(results):
+        for folder, size in prune_point(results, point, blocks.get(point), keep, uses):
             freed += size
             print(f"dropped {folder} ({size / 1e6:,.1f} MB)")
     print(f"{freed / 1e6:,.1f} MB freed")

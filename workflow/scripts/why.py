@@ -3,29 +3,17 @@
 import argparse
 import ast
 import contextlib
-import io
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from snakemake.api import SnakemakeApi
+import snakemake.api  # noqa: F401, of these modules it must be the first that is imported
 from snakemake.dag import DAG
 from snakemake.jobs import Job
 from snakemake.persistence import ParamsChange
-from snakemake.settings.enums import Quietness
-from snakemake.settings.types import (
-    ChangeType,
-    ConfigSettings,
-    DAGSettings,
-    DeploymentMethod,
-    DeploymentSettings,
-    OutputSettings,
-    RerunTrigger,
-    ResourceSettings,
-)
 
+from opsft_flow.ask_snakemake import decided
 from opsft_flow.outside import outside
 from opsft_flow.plan import Plan
 from opsft_flow.setting_changes import changes
@@ -38,32 +26,6 @@ TOLD = (
     "set of input files has changed since last execution",
 )
 """Reasons of Snakemake's that `PlannedJob` holds in more detail."""
-
-
-@contextlib.contextmanager
-def decided(settings: dict) -> Iterator[DAG]:
-    """What Snakemake would run of the workflow that `settings` describe, as a dry run decides it."""
-    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as snakemake:
-        config = ConfigSettings(
-            config=settings["config"],
-            configfiles=list(map(Path, settings["configfiles"])),
-            replace_workflow_config=settings["replace_workflow_config"],
-        )
-        deployment = DeploymentSettings(
-            deployment_method={DeploymentMethod.parse_choice(name) for name in settings["deployment"]}
-        )
-        workflow = snakemake.workflow(
-            resource_settings=ResourceSettings(cores=1),
-            config_settings=config,
-            deployment_settings=deployment,
-            snakefile=Path(settings["snakefile"]),
-        )
-        triggers = {RerunTrigger.parse_choice(name) for name in settings["rerun_triggers"]}
-        graph = workflow.dag(DAGSettings(rerun_triggers=triggers, force_incomplete=True))
-        # Of what the interface offers, this makes the graph as a run does, unfinished files included; it prints what is told better here.
-        with contextlib.redirect_stdout(io.StringIO()):
-            graph.list_changes(ChangeType.PARAMS)
-        yield workflow._workflow.dag
 
 
 def planned_jobs(dag: DAG, results: str, codes: str) -> list[PlannedJob]:
