@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,13 +36,17 @@ NODES = {
     "timings": "summary/timings.csv",
     "figures": "summary/pareto.svg",
     "page": "summary/report.html",
+    "generate_shard": "toy/opsft/L40/seed0/iter2/train/shards/1-of-2.parquet",
+    "stop": "toy/opsft/L40/seed0/iter2/stop.json",
 }
 """One node of each kind, by an output of it."""
+FORESEEN = {"sft": "this training", "track": r"the run of \S+ in \S+"}
+"""What needs room that is asked for before the node begins."""
 TIMED = ("timings.csv", "timings_by_node.csv", "report.html")
 """They hold times, so no two runs give the same bytes."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
-LEFT = {"generate": 2 * PAGE, "sft": 2 * PAGE}
-"""Room for the first lines of the log, where there are any before a result is written."""
+LEFT = {"generate": 2 * PAGE, "generate_shard": 2 * PAGE, "verify": 2 * PAGE, "sft": 3 * PAGE}
+"""Room for the locks of the node, and for the first lines of the log, where there are any before a result is written."""
 
 
 def small_disk(folder: Path, megabytes: int) -> SmallDisk:
@@ -70,6 +75,8 @@ class Nodes:
         head = f"{os.uname().nodename}:{self.head.pid}:{process_start(self.head.pid)}"
         root = str(checkout.folder)
         self.environment = os.environ | {HEAD: head, FORK: "1", FOLDER: str(runtime), "PYTHONPATH": root}
+        for kind, command in (("generate_shard", self.shard_command()), ("stop", self.stop_command())):
+            self.add(NODES[kind], command)
 
     def summarise(self) -> list[dict]:
         """What Snakemake knows of each output: its rule and command, among others."""
@@ -79,6 +86,27 @@ class Nodes:
         # Commands are recorded as they were run, in the folder that this one is a copy of.
         moved = done.stdout.replace(str(self.finished.folder), str(self.checkout.folder))
         return list(csv.DictReader(io.StringIO(moved), delimiter="\t", quoting=csv.QUOTE_NONE))
+
+    def shard_command(self) -> str:
+        """The command of the first of two shards of a place that was sampled in one."""
+        command = self.command_of(NODES["generate"]).replace("--shard all --shards 1", "--shard 1 --shards 2")
+        return command.replace("train/rollouts.", "train/shards/1-of-2.")
+
+    def stop_command(self) -> str:
+        """The command of a decision that rests on the batch of an iteration."""
+        start = self.command_of(NODES["filter"]).partition(" --settings ")[0].replace("filter.py", "stop.py")
+        rule = {"kept_share_below": {"share": 0.0, "patience": 1}}
+        settings = shlex.quote(json.dumps({"stop": rule, "iteration": 2}))
+        decision = f"results/{NODES['stop']}"
+        outputs = f"--decision {decision} --run {decision.replace('.json', '.run.json')}"
+        return f"{start} --settings {settings} {outputs} > results/logs/stop.log 2>&1"
+
+    def add(self, output: str, command: str) -> None:
+        """Run a node that the sweep has not, and take note of its outputs."""
+        log = re.search(r"> (\S+) 2>&1$", command)[1]
+        for name in (f"results/{output}", str(Path(f"results/{output}").with_suffix(".run.json"))):
+            self.table.append({"output_file": name, "shellcmd": command, "log-file(s)": log})
+        assert self.run(output) == 0, self.message_of(output)
 
     def command_of(self, output: str) -> str:
         return next(row["shellcmd"] for row in self.table if row["output_file"] == f"results/{output}")
@@ -165,9 +193,17 @@ def assert_refused(nodes: Nodes, output: str, before: dict[str, str]) -> str:
 def test_a_node_on_a_full_disk_says_so_and_leaves_everything_as_it_was(nodes, room, kind):
     output, before = NODES[kind], nodes.hashes()
     nodes.clear(output)
-    nodes.disk.fill(leave=LEFT.get(kind, 0))
+    nodes.disk.fill(leave=LEFT.get(kind, PAGE))
     assert nodes.run(output) == 1
-    assert re.match(r"error: \S*results/\S+: the disk is (too )?full", assert_refused(nodes, output, before))
+    error = assert_refused(nodes, output, before)
+    if kind in FORESEEN:
+        assert re.match(rf"error: \S*results/\S+: the disk is too full: {FORESEEN[kind]} needs [\d,]+ bytes", error), (
+            error
+        )
+    else:
+        file = re.match(r"error: (\S+): the disk is full after [\d,]+ bytes of it", error)
+        assert file, error
+        assert nodes.disk.folder.parent / file[1] in nodes.outputs_of(output)
     nodes.disk.empty()
     assert nodes.run(output) == 0, nodes.message_of(output)
     assert comparable(nodes.hashes()) == comparable(before)
