@@ -2,8 +2,8 @@
 
 Snakemake learns that a node has ended some time after it has, and never where the head was killed in between. It then starts
 the node again, and deletes its outputs first. So a node also links its outputs into a folder where Snakemake deletes nothing, and one
-that is started again finds them there. The links go when a later node reads the result, for then Snakemake has seen it, or when the
-call of Snakemake ends.
+that is started again finds them there. The links go when a later node reads the result, for then Snakemake has seen it, or when
+a call of Snakemake ends that knows of it.
 """
 
 import contextlib

@@ -12,6 +12,7 @@ import pytest
 
 from opsft_flow.machine.file_lock import read_holder
 from opsft_flow.machine.only_copy import lock_file
+from opsft_flow.machine.unseen import FOLDER, links
 from tests.unit.processes import is_running, wait_until
 from tests.workflow.test_sweep import hashes
 
@@ -49,7 +50,7 @@ def sidecar(folder: Path, result: str) -> dict:
 
 
 @pytest.mark.parametrize("still_running", [True, False])
-def test_a_training_that_outlives_its_head_is_not_done_again(finished, checkout, start, still_running):
+def test_a_training_that_outlives_its_head_is_not_done_again(finished, checkout, start, monkeypatch, still_running):
     """The head is killed inside a training; the next one is started while that goes on, or when it has ended."""
     checkout.change(warm={"imports": False})
     folder, target = checkout.folder, "results/toy/opsft/L80/seed0/iter2/policy.json"
@@ -62,6 +63,11 @@ def test_a_training_that_outlives_its_head_is_not_done_again(finished, checkout,
     os.kill(node, signal.SIGSTOP)
     head.kill()
     head.wait()
+    # A result that the killed head has seen, and that no node will read again.
+    monkeypatch.setenv(FOLDER, str(folder / "results/.unseen"))
+    seen = next(links("results/toy/opsft/L80/seed0/iter2/train/verdicts.parquet"))
+    seen.parent.mkdir(exist_ok=True)
+    seen.touch()
     # As `--unlock` does, in less time.
     shutil.rmtree(folder / ".snakemake/locks")
     if still_running:

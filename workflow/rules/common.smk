@@ -285,9 +285,11 @@ def watch_policies(uses):
 
 
 def note_finished():
-    """Drop what nodes have kept of their results for the case that this process would not learn of them."""
+    """Drop what nodes have kept of their results for the case that no Snakemake would learn of them: this one has, or one before."""
+    dag = workflow.dag
     if workflow.is_main_process:
-        forget_finished([str(job.output[0]) for job in workflow.dag.finished_jobs if job.output])
+        done = [job for job in dag.jobs if dag.finished(job) or not dag.needrun(job)]
+        forget_finished([str(job.output[0]) for job in done if job.output])
 
 
 def or_none(files):
