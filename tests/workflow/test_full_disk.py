@@ -95,7 +95,7 @@ class Nodes:
     def stop_command(self) -> str:
         """The command of a decision that rests on the batch of an iteration."""
         start = self.command_of(NODES["filter"]).partition(" --settings ")[0].replace("filter.py", "stop.py")
-        rule = {"kept_share_below": {"share": 0.0, "patience": 1}}
+        rule = {"kept_share_below": {"share": 1e-9, "patience": 1}}
         settings = shlex.quote(json.dumps({"stop": rule, "iteration": 2}))
         decision = f"results/{NODES['stop']}"
         outputs = f"--decision {decision} --run {decision.replace('.json', '.run.json')}"

@@ -44,7 +44,7 @@ ONLY_IN = {"generate_shard": 1, "stop": 2}
 OVERLAYS = (
     {},
     {"resources": {"generate": {"shards": 2}}},
-    {"recipes": {"opsft": {"stop": {"kept_share_below": {"share": 0.0, "patience": 1}}}}},
+    {"recipes": {"opsft": {"stop": {"kept_share_below": {"share": 1e-9, "patience": 1}}}}},
 )
 """The sweeps of three rounds: the shrunk default, sampled in shards, and with a rule that stops no point. Their results are the same."""
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
