@@ -2,14 +2,8 @@
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import signal
 import struct
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 
 import pandas
@@ -198,24 +192,3 @@ def test_a_sweep_that_is_run_again_without_anything_kept_warm_gives_the_same_byt
     assert checkout.would_run() == {}
     checkout.run("--cores", "2", "--forcerun", "sft", "filter", "--until", "evaluate")
     assert hashes(checkout.folder) == expected
-
-
-def test_a_sweep_that_was_killed_goes_on_to_the_same_bytes(finished, checkout):
-    """Everything is killed inside the training of policy 1 of a point; the second run ends as the first would have."""
-    expected = hashes(finished.folder)
-    shutil.rmtree(checkout.folder / "results/toy/opsft/L40")
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(checkout.overlay), "--cores", "1"]
-    process = subprocess.Popen(
-        command, cwd=checkout.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    scratch = checkout.folder / "results/toy/opsft/L40/seed0/.scratch"
-    deadline = time.monotonic() + 120
-    while not list(scratch.glob("*/state")) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not list(scratch.parent.glob("iter1/policy.json"))
-    assert list(scratch.glob("*/state")), "the kill came too late"
-    checkout.run("--cores", "2")
-    assert hashes(checkout.folder) == expected
-    assert not list(scratch.glob("*"))
