@@ -42,6 +42,7 @@ class DryRuns:
 
 def serve() -> None:
     import jsonschema  # noqa: F401
+
     # The environment of vLLM has none.
     with contextlib.suppress(ImportError):
         import pandas  # noqa: F401
