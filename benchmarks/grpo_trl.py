@@ -30,23 +30,19 @@ def reward_of(job: dict):
     return truncation_reward
 
 
-def arguments_of(job: dict, folder: str, on_gpu: bool) -> GRPOConfig:
-    """One step on all prompts x samples. What our own iteration has no counterpart of stays as TRL ships it."""
-    rollouts = len(job["prompts"]) * job["samples"]
-    steps = rollouts // job["microbatch"]
+def arguments_of(job: dict, folder: str, rollouts: int, **steps) -> GRPOConfig:
+    """Arguments for batches of `rollouts`; `steps` say how they are trained on. What the workflow has no counterpart of stays as TRL ships it."""
+    on_gpu = torch.cuda.is_available()
     return GRPOConfig(
         output_dir=folder,
-        max_steps=1,
         num_generations=job["samples"],
         per_device_train_batch_size=job["microbatch"],
-        gradient_accumulation_steps=steps,
         generation_batch_size=rollouts,
         max_completion_length=job["max_tokens"],
         temperature=1.0,
         shuffle_dataset=False,
         beta=job["beta"],
         learning_rate=job["lr"],
-        lr_scheduler_type="constant",
         gradient_checkpointing=False,
         bf16=on_gpu,
         use_cpu=not on_gpu,
@@ -57,28 +53,39 @@ def arguments_of(job: dict, folder: str, on_gpu: bool) -> GRPOConfig:
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
+        **steps,
+    )
+
+
+def trainer_of(job: dict, arguments: GRPOConfig, **options) -> GRPOTrainer:
+    """A trainer of the job's model on its prompts."""
+    tokenizer = load_tokenizer(job["checkpoint"])
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return GRPOTrainer(
+        model=job["checkpoint"],
+        reward_funcs=reward_of(job),
+        args=arguments,
+        train_dataset=Dataset.from_list(job["prompts"]),
+        processing_class=tokenizer,
+        **options,
     )
 
 
 def measure(job: dict) -> dict:
     """Make one step of GRPO on the prompts of the job."""
-    tokenizer = load_tokenizer(job["checkpoint"])
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    on_gpu = torch.cuda.is_available()
+    rollouts = len(job["prompts"]) * job["samples"]
+    steps = {
+        "max_steps": 1,
+        "gradient_accumulation_steps": rollouts // job["microbatch"],
+        "lr_scheduler_type": "constant",
+    }
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
-        trainer = GRPOTrainer(
-            model=job["checkpoint"],
-            reward_funcs=reward_of(job),
-            args=arguments_of(job, folder, on_gpu),
-            train_dataset=Dataset.from_list(job["prompts"]),
-            processing_class=tokenizer,
-        )
+        trainer = trainer_of(job, arguments_of(job, folder, rollouts, **steps))
         loaded = time.monotonic()
         trainer.train()
         ended = time.monotonic()
-    rollouts = len(job["prompts"]) * job["samples"]
     logged = next(entry for entry in trainer.state.log_history if "reward" in entry)
     tokens = round(logged["completions/mean_length"] * rollouts)
     return {
