@@ -15,6 +15,7 @@ from opsft.budgets import largest_budget
 from opsft_flow.errors import ConfigError
 from opsft_flow.presets import fill_presets
 from opsft_flow.selection import check_rules
+from opsft_flow.shorthand import fill_axes, fill_likes
 
 SCHEMA = pathlib.Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "config.schema.yaml"
 # JSON takes 12.0 for an integer. A path of the results tree, or a range, cannot.
@@ -36,6 +37,8 @@ def resolve(config: dict) -> dict:
     """
     schema, copied = load_schema(), copy.deepcopy(config)
     fill_presets(copied)
+    fill_axes(copied)
+    fill_likes(copied)
     resolved = fill_defaults(copied, schema, schema)
     errors = sorted(Validator(schema).iter_errors(resolved), key=lambda error: list(map(str, error.path)))
     # Each check relies on what the one before has found in order.
@@ -70,8 +73,11 @@ def fill_defaults(value: object, schema: dict, root: dict) -> object:
 
 
 def dereference(schema: dict, root: dict) -> dict:
-    reference = schema.get("$ref")
-    return root["$defs"][reference.rpartition("/")[2]] if reference else schema
+    """A schema with what it refers to, under the keys that stand beside the reference."""
+    if "$ref" not in schema:
+        return schema
+    own = {key: value for key, value in schema.items() if key != "$ref"}
+    return dereference(root["$defs"][schema["$ref"].rpartition("/")[2]], root) | own
 
 
 def describe(error: ValidationError, above: tuple[str, ...] = ()) -> str:
