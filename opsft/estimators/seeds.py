@@ -71,9 +71,12 @@ def _resampled(matrices: dict[str, np.ndarray], resampling: Resampling) -> dict[
     return {name: (means * shares).sum(axis=1) for name, means in by_seed.items()}
 
 
-def seed_shares(seeds: int, resampling: Resampling) -> np.ndarray:
-    """The weight of each seed in every resample, [R, S]: its share of the S - 1 that are drawn; all of it for one seed."""
+def seed_shares(seeds: int, resampling: Resampling, stream: tuple[int, ...] = ()) -> np.ndarray:
+    """The weight of each seed in every resample, [R, S]: its share of the S - 1 that are drawn; all of it for one seed.
+
+    Draws of another `stream` are independent.
+    """
     drawn = max(1, seeds - 1)
     # A stream of its own: the problems of a resample must not depend on how many seeds there are.
-    rng = np.random.default_rng((resampling.seed, seeds))
+    rng = np.random.default_rng((resampling.seed, seeds, *stream))
     return rng.multinomial(drawn, [1 / seeds] * seeds, size=resampling.resamples) / drawn
