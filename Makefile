@@ -7,7 +7,13 @@ VLLM_VENV := .venv-vllm
 VLLM_WHEELS := x86-64 Linux and Python 3.11 to 3.14
 VLLM_CAN_RUN := sys.platform == "linux" and platform.machine() == "x86_64" and (3, 11) <= sys.version_info < (3, 15)
 
-.PHONY: run test test-vllm test-slurm lint clean
+# What `make claims` runs: the experiment, and after it each ablation; LAST names overlays that go last, such as experiments/vllm.yaml.
+EXPERIMENT ?= experiments/toy.yaml
+ABLATIONS ?= freshness budgets updates learning-rate temperature sampling samples normalisers selection
+LAST ?=
+SNAKEMAKE ?= $(BIN)/snakemake --cores all
+
+.PHONY: run claims test test-vllm test-slurm lint clean
 .DEFAULT_GOAL := run
 
 $(VENV)/.ready: pyproject.toml
@@ -19,6 +25,10 @@ $(VENV)/.ready: pyproject.toml
 run: $(VENV)/.ready
 	$(BIN)/snakemake --cores all
 	@echo "The sweep on one page: results/summary/report.html"
+
+claims: $(VENV)/.ready
+	$(SNAKEMAKE) --configfile $(EXPERIMENT) $(LAST)
+	for name in $(ABLATIONS); do $(SNAKEMAKE) --configfile $(EXPERIMENT) experiments/ablations/$$name.yaml $(LAST) || exit; done
 
 test: $(VENV)/.ready lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

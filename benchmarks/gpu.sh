@@ -26,7 +26,7 @@ resources: {generate: {engines_per_gpu: 1}}
 YAML
 # One point of ten iterations: where the time of a run goes.
 cat > "$results/orchestration.yaml" <<YAML
-sweep: [{models: [qwen2.5-coder-0.5b], recipes: [gsm8k], budgets: [200], seeds: [0], benchmarks: [gsm8k]}]
+sweep: [{models: [qwen2.5-coder-0.5b], recipes: [opsft], budgets: [200], seeds: [0], benchmarks: [gsm8k]}]
 engine: {name: vllm}
 YAML
 config=(--configfile experiments/gsm8k-0.5b.yaml ${OVERLAY:-} experiments/local.yaml "$results/overlay.yaml")

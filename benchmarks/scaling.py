@@ -22,9 +22,9 @@ Range = tuple[float, float]
 # The paper's run, as this project plans it. Steps, prompts, samples and cap are those of the released code; samples of a benchmark and how
 # often it is measured are ours.
 EXPERIMENT = yaml.safe_load((ROOT / "experiments" / "paper-1.5b.yaml").read_text())
-STEPS = EXPERIMENT["recipes"]["paper"]["iterations"]
-PROMPTS, SAMPLES = (EXPERIMENT["recipes"]["paper"]["rollouts"][key] for key in ("prompts", "samples"))
-CAP = EXPERIMENT["sweep"][0]["budgets"][0]
+STEPS = EXPERIMENT["recipes"]["opsft"]["iterations"]
+PROMPTS, SAMPLES = (EXPERIMENT["recipes"]["opsft"]["rollouts"][key] for key in ("prompts", "samples"))
+CAP = EXPERIMENT["axes"]["budgets"][0]
 PROBLEMS = {"gsm8k": 1_319, "math-500": 500, "amc23": 40, "aime24": 30, "aime25": 30}
 EVALUATED = sum(number * EXPERIMENT["benchmarks"][name]["samples"] for name, number in PROBLEMS.items())
 """Responses of one evaluation."""

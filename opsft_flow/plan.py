@@ -67,6 +67,7 @@ class Plan:
     def __init__(self, config: dict) -> None:
         self.config = resolve(config)
         self.results = os.path.normpath(os.path.expanduser(self.config["results"]))
+        self.summary = "/".join(filter(None, ["summary", self.config["summary"]["name"]]))
         self.points = expand_sweep(self.config["sweep"])
         self.models = list(dict.fromkeys(point.model for point in self.points))
         self.benchmarks = {
@@ -626,6 +627,7 @@ class Plan:
             {
                 "node": "replay",
                 "results": self.results,
+                "summary": self.summary,
                 "points": [{**vars(point), "iterations": self.recipe(point)["iterations"]} for point in self.points],
                 "replay": [chosen_rules(block) for block in self.config["replay"]],
             }
@@ -647,6 +649,8 @@ class Plan:
                 "points": points,
                 "base": self.benchmarks,
                 "max_tokens": caps,
+                "budgets": self.config["evaluate"]["budgets"],
+                "cuts": self.config["summary"]["cuts"],
                 "resampling": {key: self.config["evaluate"][key] for key in ("resamples", "level", "seed")},
             }
         )

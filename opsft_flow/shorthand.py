@@ -13,7 +13,9 @@ def fill_axes(config: dict) -> None:
     if isinstance(axes := config.get("axes"), dict):
         sweep = config.setdefault("sweep", [{}])
         if isinstance(sweep, list):
-            config["sweep"] = [{**copy.deepcopy(axes), **block} if isinstance(block, dict) else block for block in sweep]
+            config["sweep"] = [
+                {**copy.deepcopy(axes), **block} if isinstance(block, dict) else block for block in sweep
+            ]
 
 
 def fill_likes(config: dict) -> None:

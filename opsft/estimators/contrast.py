@@ -39,7 +39,9 @@ def contrast(
     measures = per_problem_measures(policies, budgets)
     problems, count, kinds = measures.shape
     flat = measures.reshape(problems, -1)
-    sums = resampled_sums(flat, resampling) if problems > 1 else np.full((resampling.resamples, flat.shape[1]), math.nan)
+    sums = (
+        resampled_sums(flat, resampling) if problems > 1 else np.full((resampling.resamples, flat.shape[1]), math.nan)
+    )
     drawn = sums.reshape(-1, count, kinds) / problems
     values = [measures[:, part].mean(axis=(0, 1)) for part in (slice(split), slice(split, None))]
     resampled = [

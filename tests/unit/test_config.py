@@ -336,11 +336,86 @@ def test_the_embedded_default_can_be_run():
     resolve(read(ROOT / "config.yaml"))
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_can_be_run_over_the_embedded_default(name):
+def with_experiments(*names: str) -> dict:
+    """The embedded default with experiments over it."""
     config = read(ROOT / "config.yaml")
-    first = "gsm8k-0.5b.yaml" if name.startswith("ablations/") else GIVEN_AFTER.get(name)
-    if first:
-        update_config(config, read(ROOT / "experiments" / first))
-    update_config(config, read(ROOT / "experiments" / name))
-    resolve(config)
+    for name in names:
+        update_config(config, read(ROOT / "experiments" / name))
+    return resolve(config)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if not name.startswith("ablations/")])
+def test_every_experiment_can_be_run_over_the_embedded_default(name):
+    with_experiments(*([GIVEN_AFTER[name]] if name in GIVEN_AFTER else []), name)
+
+
+@pytest.mark.parametrize("ablation", [name for name in EXPERIMENTS if name.startswith("ablations/")])
+@pytest.mark.parametrize("first", ["toy.yaml", "gsm8k-0.5b.yaml", "paper-1.5b.yaml"])
+def test_an_ablation_takes_all_but_what_it_changes_from_the_experiment_before_it(first, ablation):
+    alone, changed = with_experiments(first), with_experiments(first, ablation)
+    assert changed["recipes"]["opsft"] == alone["recipes"]["opsft"]
+    assert changed["summary"]["name"] == pathlib.Path(ablation).stem
+    (block,) = changed["sweep"]
+    assert {key: block[key] for key in ("models", "benchmarks")} == {
+        key: alone["axes"][key] for key in ("models", "benchmarks")
+    }
+    assert "opsft" in block["recipes"]
+    assert set(block["budgets"]) <= set(alone["schedules"])
+
+
+def test_claims_are_made_of_every_ablation():
+    line = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("ABLATIONS"))
+    assert sorted(line.partition("=")[2].split()) == sorted(
+        pathlib.Path(n).stem for n in EXPERIMENTS if n.startswith("ablations/")
+    )
+
+
+def test_axes_fill_what_a_block_leaves_out():
+    config = example_config()
+    block = config["sweep"][0]
+    config["axes"], config["sweep"] = block, [{}, {"seeds": [1, 2], "budgets": [24]}]
+    assert resolve(config)["sweep"] == [block, {**block, "seeds": [1, 2], "budgets": [24]}]
+    del config["sweep"]
+    assert resolve(config)["sweep"] == [block]
+
+
+def test_a_block_with_neither_a_key_nor_an_axis_for_it_is_refused():
+    config = change(example_config(), "axes", {"models": ["m"]})
+    config["sweep"] = [{"recipes": ["r"], "budgets": [12], "seeds": [0]}]
+    with pytest.raises(ConfigError, match=r"sweep\.0: 'benchmarks' is missing"):
+        resolve(config)
+
+
+def test_an_unknown_axis_is_refused():
+    with pytest.raises(ConfigError, match="unknown key 'lengths'"):
+        resolve(change(example_config(), "axes", {"lengths": [1]}))
+
+
+def test_a_recipe_is_like_another_but_for_its_own_keys():
+    config = change(example_config(), "recipes.r.sft", {"lr": 0.5, "updates": 3})
+    config["recipes"]["fourth"] = {"like": "third", "iterations": 7}
+    config["recipes"]["third"] = {"like": "r", "sft": {"updates": 1}}
+    recipes = resolve(config)["recipes"]
+    alone = resolve(
+        example_config() | {"recipes": {"r": {"problems": "train", "iterations": 7, "sft": {"lr": 0.5, "updates": 1}}}}
+    )
+    assert recipes["third"] == {**recipes["r"], "sft": {**recipes["r"]["sft"], "updates": 1}}
+    assert recipes["fourth"] == alone["recipes"]["r"]
+    assert config["recipes"]["third"] == {"like": "r", "sft": {"updates": 1}}
+
+
+@pytest.mark.parametrize(
+    ("like", "message"),
+    [
+        ("gone", "recipes.s.like: found 'gone'; allowed: r, other"),
+        ("s", "recipes.s.like: found 's'; allowed: r, other"),
+        # `other` is like s: a circle.
+        ("other", "recipes.other.like: found 's'; allowed: r"),
+    ],
+)
+def test_a_recipe_like_none_or_like_itself_is_refused(like, message):
+    config = example_config()
+    config["recipes"] |= {"s": {"like": like}, "other": {"like": "s"}}
+    with pytest.raises(ConfigError) as refusal:
+        resolve(config)
+    assert str(refusal.value).splitlines() == ["the configuration cannot be run:", f"  {message}"]

@@ -22,7 +22,7 @@ PAPER = "experiments/paper-1.5b.yaml"
 def test_the_papers_runs_are_planned_with_what_they_need(tmp_path, overlays, jobs, command_part):
     shorter = tmp_path / "shorter.yaml"
     every = ", ".join(f"{name}: {{every: 2}}" for name in ("gsm8k", "math-500", "amc23", "aime24", "aime25"))
-    shorter.write_text(f"recipes: {{paper: {{iterations: 3}}}}\nbenchmarks: {{{every}}}\n")
+    shorter.write_text(f"recipes: {{opsft: {{iterations: 3}}}}\nbenchmarks: {{{every}}}\n")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
     files = [str(ROOT / name) for name in (*overlays, "experiments/vllm.yaml")]
     done = subprocess.run(

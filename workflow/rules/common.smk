@@ -62,6 +62,7 @@ if workflow.modifier.path_modifier.replace_prefix(RESULTS) != RESULTS:
         "set `results` in the module's configuration"
     )
 LOGS = f"{RESULTS}/logs"
+SUMMARY = PLAN.path(PLAN.summary)
 KEEPER = Keeper(RESULTS, PLAN.config["keep"], f"{LOGS}/keep.log")
 CODES = f"{LOGS}/code"
 SCRIPTS = ROOT / "workflow" / "scripts"

@@ -6,22 +6,22 @@ rule summary:
         measured=PLAN.summary_inputs(),
     output:
         points=report(
-            f"{RESULTS}/summary/points.csv",
+            f"{SUMMARY}/points.csv",
             caption="../report/points.rst",
             category="Tables",
             labels={"table": "points", "format": "csv"},
         ),
-        parquet=f"{RESULTS}/summary/points.parquet",
-        curves=f"{RESULTS}/summary/curves.csv",
+        parquet=f"{SUMMARY}/points.parquet",
+        curves=f"{SUMMARY}/curves.csv",
         measured_with=report(
-            f"{RESULTS}/summary/measured_with.csv",
+            f"{SUMMARY}/measured_with.csv",
             caption="../report/measured_with.rst",
             category="Tables",
             labels={"table": "with what each benchmark was measured", "format": "csv"},
         ),
-        run=f"{RESULTS}/summary/points.run.json",
+        run=f"{SUMMARY}/points.run.json",
     log:
-        f"{LOGS}/summary/summary.log",
+        f"{LOGS}/{PLAN.summary}/summary.log",
     localrule: True
     conda:
         "../../envs/cpu.yaml"
@@ -39,22 +39,36 @@ rule summary:
 rule compare:
     input:
         graded=PLAN.comparison_inputs(),
+        # Rollouts of earlier iterations are read where they are, and are as old as this.
+        points=rules.summary.output.parquet,
     output:
         pairs=report(
-            f"{RESULTS}/summary/pairs.csv",
+            f"{SUMMARY}/pairs.csv",
             caption="../report/pairs.rst",
             category="Tables",
             labels={"table": "each two points", "format": "csv"},
         ),
         recipes=report(
-            f"{RESULTS}/summary/recipes.csv",
+            f"{SUMMARY}/recipes.csv",
             caption="../report/recipes.rst",
             category="Tables",
             labels={"table": "recipes over their seeds", "format": "csv"},
         ),
-        run=f"{RESULTS}/summary/pairs.run.json",
+        contrasts=report(
+            f"{SUMMARY}/contrasts.csv",
+            caption="../report/contrasts.rst",
+            category="Tables",
+            labels={"table": "each two recipes and each two budgets", "format": "csv"},
+        ),
+        cuts=report(
+            f"{SUMMARY}/cuts.csv",
+            caption="../report/cuts.rst",
+            category="Tables",
+            labels={"table": "how soon how much shorter", "format": "csv"},
+        ),
+        run=f"{SUMMARY}/pairs.run.json",
     log:
-        f"{LOGS}/summary/compare.log",
+        f"{LOGS}/{PLAN.summary}/compare.log",
     localrule: True
     conda:
         "../../envs/cpu.yaml"
@@ -68,8 +82,9 @@ rule compare:
     message:
         "compare the points with each other"
     shell:
-        "{params.command} --settings {params.settings:q} --threads {threads}"
-        " --pairs {output.pairs:q} --recipes {output.recipes:q} --run {output.run:q} > {log:q} 2>&1"
+        "{params.command} --settings {params.settings:q} --threads {threads} --points {input.points:q}"
+        " --pairs {output.pairs:q} --recipes {output.recipes:q} --contrasts {output.contrasts:q} --cuts {output.cuts:q}"
+        " --run {output.run:q} > {log:q} 2>&1"
 
 
 rule timings:
@@ -79,20 +94,26 @@ rule timings:
         tracked=PLAN.tracked(),
     output:
         timings=report(
-            f"{RESULTS}/summary/timings.csv",
+            f"{SUMMARY}/timings.csv",
             caption="../report/timings.rst",
             category="Tables",
             labels={"table": "timings of all nodes", "format": "csv"},
         ),
         by_node=report(
-            f"{RESULTS}/summary/timings_by_node.csv",
+            f"{SUMMARY}/timings_by_node.csv",
             caption="../report/timings.rst",
             category="Tables",
             labels={"table": "timings by kind of node", "format": "csv"},
         ),
-        run=f"{RESULTS}/summary/timings.run.json",
+        costs=report(
+            f"{SUMMARY}/costs.csv",
+            caption="../report/costs.rst",
+            category="Tables",
+            labels={"table": "what each point took", "format": "csv"},
+        ),
+        run=f"{SUMMARY}/timings.run.json",
     log:
-        f"{LOGS}/summary/timings.log",
+        f"{LOGS}/{PLAN.summary}/timings.log",
     localrule: True
     conda:
         "../../envs/cpu.yaml"
@@ -103,7 +124,8 @@ rule timings:
         "tabulate where the time went"
     shell:
         "{params.command} --settings {params.settings:q}"
-        " --timings {output.timings:q} --by_node {output.by_node:q} --run {output.run:q} > {log:q} 2>&1"
+        " --timings {output.timings:q} --by_node {output.by_node:q} --costs {output.costs:q}"
+        " --run {output.run:q} > {log:q} 2>&1"
 
 
 rule figures:
@@ -112,27 +134,27 @@ rule figures:
         curves=rules.summary.output.curves,
     output:
         pareto=report(
-            f"{RESULTS}/summary/pareto.svg",
+            f"{SUMMARY}/pareto.svg",
             caption="../report/pareto.rst",
             category="Figures",
             labels={"figure": "accuracy against mean tokens"},
         ),
         budget_curves=report(
-            f"{RESULTS}/summary/budget_curves.svg",
+            f"{SUMMARY}/budget_curves.svg",
             caption="../report/budget_curves.rst",
             category="Figures",
             labels={"figure": "accuracy against token budget"},
         ),
         iterations=report(
-            f"{RESULTS}/summary/iterations.svg",
+            f"{SUMMARY}/iterations.svg",
             caption="../report/iterations.rst",
             category="Figures",
             labels={"figure": "length, accuracy and kept share over iterations"},
         ),
-        png=[f"{RESULTS}/summary/{name}.png" for name in ("pareto", "budget_curves", "iterations")],
-        run=f"{RESULTS}/summary/figures.run.json",
+        png=[f"{SUMMARY}/{name}.png" for name in ("pareto", "budget_curves", "iterations")],
+        run=f"{SUMMARY}/figures.run.json",
     log:
-        f"{LOGS}/summary/figures.log",
+        f"{LOGS}/{PLAN.summary}/figures.log",
     localrule: True
     conda:
         "../../envs/cpu.yaml"
@@ -155,16 +177,25 @@ rule page:
         pairs=rules.compare.output.pairs,
         # Rollouts and sidecars are read where they are: one that is missing is no reason to make its result again.
         by_node=rules.timings.output.by_node,
+        contrasts=rules.compare.output.contrasts,
+        cuts=rules.compare.output.cuts,
+        costs=rules.timings.output.costs,
     output:
+        findings=report(
+            f"{SUMMARY}/findings.md",
+            caption="../report/findings.rst",
+            category="Page",
+            labels={"page": "what the sweep found, in sentences"},
+        ),
         page=report(
-            f"{RESULTS}/summary/report.html",
+            f"{SUMMARY}/report.html",
             caption="../report/page.rst",
             category="Page",
             labels={"page": "the whole sweep, to look around in"},
         ),
-        run=f"{RESULTS}/summary/report.run.json",
+        run=f"{SUMMARY}/report.run.json",
     log:
-        f"{LOGS}/summary/report.log",
+        f"{LOGS}/{PLAN.summary}/report.log",
     localrule: True
     conda:
         "../../envs/cpu.yaml"
@@ -176,5 +207,6 @@ rule page:
     shell:
         "{params.command} --settings {params.settings:q}"
         " --points {input.points:q} --curves {input.curves:q} --recipes {input.recipes:q} --pairs {input.pairs:q}"
-        " --by_node {input.by_node:q} --page {output.page:q}"
+        " --by_node {input.by_node:q} --contrasts {input.contrasts:q} --cuts {input.cuts:q} --costs {input.costs:q}"
+        " --findings {output.findings:q} --page {output.page:q}"
         " --run {output.run:q} > {log:q} 2>&1"

@@ -1,24 +1,51 @@
-"""Compare each two points after their last iteration (pairs.csv), and pool the seeds of each recipe (recipes.csv)."""
+"""Compare the points with each other: each two of them (pairs.csv), and the seeds of each recipe together.
+
+recipes.csv has their means after the last iteration, contrasts.csv each two recipes and each two budgets, and cuts.csv how soon
+each is how much shorter.
+"""
 
 import pandas
 
+from opsft.estimators.bootstrap import Resampling
 from opsft_flow.comparisons import PAIR_COLUMNS, pair_rows, read_groups, recipe_rows
+from opsft_flow.contrasts import CONTRAST_COLUMNS, contrast_rows
+from opsft_flow.cuts import CUT_COLUMNS, cut_rows
 from opsft_flow.files import atomic
 from opsft_flow.node import node
 
+WHOLE_NUMBERS = (
+    "iteration",
+    "curve_budgets",
+    "curve_above",
+    "curve_below",
+    "curve_lowest_at",
+    "rollouts",
+    "tokens_sampled",
+    "updates",
+    "tokens_trained",
+)
+
 
 def main() -> None:
-    with node(__doc__, inputs=(), outputs=("pairs", "recipes"), may_take=False) as job:
-        pairs, recipes = [], []
+    outputs = ("pairs", "recipes", "contrasts", "cuts")
+    with node(__doc__, inputs=("points",), outputs=outputs, may_take=False) as job:
+        pairs, recipes, contrasts, settings = [], [], [], job.settings
         with job.phase("estimate"):
-            for group in read_groups(job.settings):
-                pairs += pair_rows(group, job.settings["resampling"])
-                recipes += recipe_rows(group, job.settings["resampling"])
-        tables = {job.pairs: pandas.DataFrame(pairs, columns=PAIR_COLUMNS), job.recipes: pandas.DataFrame(recipes)}
+            for group in read_groups(settings):
+                pairs += pair_rows(group, settings["resampling"])
+                recipes += recipe_rows(group, settings["resampling"])
+                contrasts += contrast_rows(group, settings["budgets"], Resampling(**settings["resampling"]))
+            cuts = cut_rows(settings, pandas.read_parquet(job.points))
+        tables = {
+            job.pairs: pandas.DataFrame(pairs, columns=PAIR_COLUMNS),
+            job.recipes: pandas.DataFrame(recipes),
+            job.contrasts: pandas.DataFrame(contrasts, columns=CONTRAST_COLUMNS),
+            job.cuts: pandas.DataFrame(cuts, columns=CUT_COLUMNS).astype(dict.fromkeys(WHOLE_NUMBERS, "Int64")),
+        }
         for path, table in tables.items():
             with atomic(path) as temporary:
                 table.to_csv(temporary, index=False)
-        print(f"{len(pairs):,} pairs, {len(recipes):,} recipes", flush=True)
+        print(", ".join(f"{len(table):,} rows in {path}" for path, table in tables.items()), flush=True)
 
 
 if __name__ == "__main__":

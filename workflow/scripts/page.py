@@ -1,23 +1,26 @@
-"""Build the page of the sweep, one HTML file, from the tables and from what the results tree holds."""
+"""Build the page of the sweep, one HTML file, from the tables and from what the results tree holds, and say in sentences what was found (findings.md)."""
 
 import pandas
 
 from opsft_flow.files import atomic
+from opsft_flow.findings import findings
 from opsft_flow.node import node
 from opsft_flow.page.build import build
 from opsft_flow.page.content import page_data, run_data
 
 
 def main() -> None:
-    with node(
-        __doc__, inputs=("points", "curves", "recipes", "pairs", "by_node"), outputs=("page",), may_take=False
-    ) as job:
+    tables = ("points", "curves", "recipes", "pairs", "by_node", "contrasts", "cuts", "costs")
+    with node(__doc__, inputs=tables, outputs=("findings", "page"), may_take=False) as job:
         with job.phase("read"):
             points = pandas.read_parquet(job.points)
             curves, recipes, pairs = map(pandas.read_csv, (job.curves, job.recipes, job.pairs))
             data = page_data(job.settings, points, curves, recipes, pairs)
             runs = run_data(job.settings, pandas.read_csv(job.by_node))
+            found = findings(points, *map(pandas.read_csv, (job.cuts, job.contrasts, job.costs)))
         with job.phase("write"):
+            with atomic(job.findings) as temporary:
+                temporary.write_text(found, encoding="utf-8")
             html = build(data, runs)
             with atomic(job.page) as temporary:
                 temporary.write_text(html, encoding="utf-8")

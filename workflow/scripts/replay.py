@@ -1,6 +1,6 @@
 """Apply selection rules to the training rollouts that are on disk, and tabulate what each would keep. Nothing is sampled or trained.
 
-The table goes to summary/replay.csv of the results; on the terminal each chain of rules has one line, over all places.
+The table goes to replay.csv beside the other tables of the sweep; on the terminal each chain of rules has one line, over all places.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
         print(f"no point of the sweep has graded rollouts below {settings['results']}")
         return
     table = pandas.DataFrame(rows).astype({name: "Int64" for name in WHOLE_NUMBERS})
-    path = Path(settings["results"], "summary", "replay.csv")
+    path = Path(settings["results"], settings["summary"], "replay.csv")
     with atomic(path) as temporary:
         table.to_csv(temporary, index=False)
     places = len(table.drop_duplicates(["model", "recipe", "budget", "schedule", "seed", "iteration"]))

@@ -1,7 +1,8 @@
-"""Tabulate where the time of the sweep went: timings.csv, one row per node, and timings_by_node.csv, the sums."""
+"""Tabulate where the time of the sweep went: timings.csv, one row per node; timings_by_node.csv, the sums; costs.csv, what each point took."""
 
 import pandas
 
+from opsft_flow.costs import COST_COLUMNS, cost_rows
 from opsft_flow.files import atomic
 from opsft_flow.node import node
 from opsft_flow.timings import by_node, timing_rows
@@ -9,12 +10,17 @@ from opsft_flow.timings import by_node, timing_rows
 WHOLE_NUMBERS = ["budget", "seed", "iteration"]
 
 
+def whole(table: pandas.DataFrame) -> pandas.DataFrame:
+    return table.astype({name: "Int64" for name in WHOLE_NUMBERS if name in table})
+
+
 def main() -> None:
-    with node(__doc__, inputs=(), outputs=("timings", "by_node"), may_take=False) as job:
+    with node(__doc__, inputs=(), outputs=("timings", "by_node", "costs"), may_take=False) as job:
         rows, missing = timing_rows(job.settings)
-        table, totals = pandas.DataFrame(rows), pandas.DataFrame(by_node(rows))
-        table = table.astype({name: "Int64" for name in WHOLE_NUMBERS if name in table})
-        for path, frame in ((job.timings, table), (job.by_node, totals)):
+        totals = pandas.DataFrame(by_node(rows))
+        costs = pandas.DataFrame(cost_rows(job.settings), columns=COST_COLUMNS)
+        tables = ((job.timings, whole(pandas.DataFrame(rows))), (job.by_node, totals), (job.costs, whole(costs)))
+        for path, frame in tables:
             with atomic(path) as temporary:
                 frame.to_csv(temporary, index=False)
         print(f"{len(rows):,} nodes; {missing:,} without a sidecar")

@@ -1,0 +1,55 @@
+"""What each point had cost by the end of each of its iterations: one row for each, sums since the first.
+
+`training_seconds` are those of its nodes that sample, grade and select training rollouts and update the policy, `measuring_seconds` those of its
+benchmarks: a node counts in full, with its start and its writing, even where others ran beside it. `gpu_seconds` are those of the training nodes that held GPUs,
+once for each of them; nodes that share one are counted each. `elapsed_seconds` is the time by the clock since the point's first node began, waiting included.
+"""
+
+import datetime
+from pathlib import Path
+
+from opsft_flow.files import read_json
+from opsft_flow.timings import sidecars
+
+TRAINING = ("generate train", "verify train", "filter", "stop", "sft")
+POINT = ("model", "recipe", "budget", "schedule", "seed")
+COST_COLUMNS = [*POINT, "iteration", "training_seconds", "gpu_seconds", "measuring_seconds", "elapsed_seconds"]
+
+
+def cost_rows(settings: dict) -> list[dict]:
+    """The rows of every point whose nodes have sidecars. `settings` are those of the timings node."""
+    points: dict[tuple, dict[int, list[tuple[str, dict]]]] = {}
+    for keys, sidecar in sidecars(settings):
+        file = Path(settings["results"], sidecar)
+        if keys["iteration"] and file.exists():
+            nodes = points.setdefault(tuple(keys[name] for name in POINT), {}).setdefault(keys["iteration"], [])
+            nodes.append((keys["node"], read_json(file)["run"]))
+    return [row for point, iterations in points.items() for row in rows_of(point, iterations)]
+
+
+def rows_of(point: tuple, iterations: dict[int, list[tuple[str, dict]]]) -> list[dict]:
+    """The rows of one point."""
+    rows, spent = [], {"training_seconds": 0.0, "gpu_seconds": 0.0, "measuring_seconds": 0.0}
+    first = min(instant(run["started"]) for nodes in iterations.values() for _, run in nodes)
+    for iteration, nodes in sorted(iterations.items()):
+        for node, run in nodes:
+            seconds = sum(part["seconds"] for part in (run, *run.get("shard_runs", [])))
+            spent["training_seconds" if node in TRAINING else "measuring_seconds"] += seconds
+            if node in TRAINING:
+                spent["gpu_seconds"] += gpu_seconds(run)
+        trained = [run for node, run in nodes if node in TRAINING]
+        last = max(instant(run["ended"]) for run in trained or [run for _, run in nodes])
+        rounded = {name: round(seconds, 3) for name, seconds in spent.items()}
+        elapsed = (last - first).total_seconds()
+        rows.append(
+            {**dict(zip(POINT, point, strict=True)), "iteration": iteration, **rounded, "elapsed_seconds": elapsed}
+        )
+    return rows
+
+
+def gpu_seconds(run: dict) -> float:
+    return sum(part["seconds"] * len(part.get("gpus", ())) for part in (run, *run.get("shard_runs", [])))
+
+
+def instant(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text)

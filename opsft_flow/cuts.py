@@ -1,0 +1,127 @@
+"""How soon each recipe is how much shorter than its base model, at what accuracy, and what that took: one row for each depth of the cut.
+
+The seeds of a recipe under one budget go together: the iteration is the first, of those that were measured, at which their mean length is
+short enough. The last row of each, without a cut, is of the last iteration.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas
+
+from opsft.estimators.bootstrap import Resampling
+from opsft.estimators.budget_curve import default_budgets
+from opsft.estimators.contrast import contrast
+from opsft.estimators.responses import Responses
+from opsft_flow.contrasts import CURVE_COLUMNS, DIFFERENCES, difference_columns
+from opsft_flow.places import Place, iteration_folder
+from opsft_flow.points import Point
+from opsft_flow.responses import read_responses
+from opsft_flow.summary import training_columns
+
+SPENT = ("rollouts", "tokens_sampled", "updates", "tokens_trained")
+CUT_COLUMNS = [
+    *("model", "benchmark", "recipe", "budget", "seeds", "cut", "iteration", "accuracy", "tokens_mean"),
+    *DIFFERENCES,
+    *CURVE_COLUMNS,
+    *SPENT,
+]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The seeds of one recipe under one budget or schedule, measured on one benchmark.
+
+    `lengths` has the mean length of a response, in tokens, over the seeds, by each iteration that was measured; 0 is the base model.
+    """
+
+    points: list[Point]
+    benchmark: str
+    lengths: dict[int, float]
+
+    def reached(self, cut: float) -> int | None:
+        """The first iteration at which at least the share `cut` of the base model's length is gone."""
+        short = (i for i, length in self.lengths.items() if i and length <= (1 - cut) * self.lengths[0])
+        return next(short, None)
+
+
+def cells_of(settings: dict, points: pandas.DataFrame) -> Iterator[Cell]:
+    """Every cell of the sweep. `settings` are those of the compare node; `points` is the points table."""
+    cells: dict[tuple, list[dict]] = {}
+    for block in settings["points"]:
+        for benchmark in block["benchmarks"]:
+            cells.setdefault((cell_key(block), benchmark), []).append(block)
+    for ((model, _, _), benchmark), blocks in cells.items():
+        measured = points[(points["model"] == model) & (points["benchmark"] == benchmark)]
+        rows = [measured[measured["recipe"] == "base"], *(measured[is_of(measured, block)] for block in blocks)]
+        lengths = pandas.concat(rows).groupby("iteration")["tokens_mean"].mean()
+        yield Cell([point_of(block) for block in blocks], benchmark, lengths.to_dict())
+
+
+def cell_key(block: dict) -> tuple:
+    return block["model"], block["recipe"], block["budget"]
+
+
+def point_of(block: dict) -> Point:
+    return Point(block["model"], block["recipe"], block["budget"], block["seed"])
+
+
+def is_of(points: pandas.DataFrame, block: dict) -> pandas.Series:
+    """True for the rows of one point."""
+    column = "schedule" if isinstance(block["budget"], str) else "budget"
+    same = (
+        (points["recipe"] == block["recipe"]) & (points["seed"] == block["seed"]) & (points[column] == block["budget"])
+    )
+    return same & (points["schedule"].isna() if column == "budget" else True)
+
+
+def cut_rows(settings: dict, points: pandas.DataFrame) -> list[dict]:
+    """A row for each cell and cut, and one for its last iteration."""
+    rows = []
+    for cell in cells_of(settings, points):
+        reader = Reader(settings, cell)
+        for cut in (*settings["cuts"], None):
+            iteration = max(cell.lengths) if cut is None else cell.reached(cut)
+            keys = dict(zip(("model", "recipe", "budget"), cell_key(vars(cell.points[0])), strict=True))
+            keys |= {"benchmark": cell.benchmark, "seeds": len(cell.points), "cut": cut, "iteration": iteration}
+            rows.append({**keys, **(reader.columns(iteration) if iteration else {})})
+    return rows
+
+
+class Reader:
+    """What is measured of one cell, of each iteration once: one may be the first of several cuts."""
+
+    def __init__(self, settings: dict, cell: Cell) -> None:
+        self.results, self.cell, self.found = Path(settings["results"]), cell, {}
+        self.cap = settings["max_tokens"][cell.benchmark]
+        self.budgets = tuple(settings["budgets"] or default_budgets(self.cap))
+        self.resampling = Resampling(**settings["resampling"])
+        self.base = self.read(None, 0)
+
+    def read(self, point: Point | None, iteration: int) -> Responses:
+        place = Place(self.cell.points[0].model, point, iteration, self.cell.benchmark)
+        return read_responses(self.results / place.path, self.cap)
+
+    def columns(self, iteration: int) -> dict:
+        if iteration not in self.found:
+            seeds = [self.read(point, iteration) for point in self.cell.points]
+            found = contrast([self.base], seeds, self.budgets, self.resampling)
+            self.found[iteration] = {
+                "accuracy": sum(responses.correct.mean() for responses in seeds) / len(seeds),
+                "tokens_mean": self.cell.lengths[iteration],
+                **difference_columns(found, self.budgets),
+                **self.spent(iteration),
+            }
+        return self.found[iteration]
+
+    def spent(self, iteration: int) -> dict[str, float]:
+        """What training had taken by then: the mean over the seeds."""
+        total = dict.fromkeys(SPENT, 0.0)
+        for point, i in itertools.product(self.cell.points, range(1, iteration + 1)):
+            batch = training_columns(f"{self.results}/{iteration_folder(point, i)}")
+            batch["tokens_sampled"] = batch["rollouts"] * batch["train_tokens_mean"]
+            for name in SPENT:
+                total[name] += (batch[name] or 0) / len(self.cell.points)
+        return {name: round(value) for name, value in total.items()}

@@ -1,0 +1,111 @@
+"""What a sweep found, in sentences with their intervals, from its tables."""
+
+from collections.abc import Callable
+
+import pandas
+
+from opsft_flow.costs import POINT
+
+CELL = ["model", "benchmark", "recipe", "budget"]
+
+
+def findings(
+    points: pandas.DataFrame, cuts: pandas.DataFrame, contrasts: pandas.DataFrame, costs: pandas.DataFrame
+) -> str:
+    """Markdown: for each model and benchmark the base model, then each recipe and budget with all its seeds, then what differs."""
+    parts = ["# What the sweep found"]
+    for (model, benchmark), base in points[points["recipe"] == "base"].groupby(["model", "benchmark"], sort=False):
+        own = cuts[(cuts["model"] == model) & (cuts["benchmark"] == benchmark)]
+        pairs = contrasts[(contrasts["model"] == model) & (contrasts["benchmark"] == benchmark)]
+        lines = [base_sentence(base.iloc[0])]
+        lines += [f"- {cell_sentences(rows, costs)}" for _, rows in own.groupby(CELL, sort=False)]
+        parts += [f"## {model} on {benchmark}", "\n".join([lines[0], "", *lines[1:]])]
+        if len(pairs):
+            parts.append("\n".join(f"- {contrast_sentence(row)}" for _, row in pairs.iterrows()))
+    return "\n\n".join(parts) + "\n"
+
+
+def base_sentence(base: pandas.Series) -> str:
+    sampled = f"{base['problems']:,.0f} problems, {base['samples']:.0f} {'sample' if base['samples'] == 1 else 'samples'} each"
+    drawn = f"at temperature {base['temperature']:g}, at most {base['max_tokens']:,.0f} tokens"
+    return f"{sampled}, {drawn}. Base model: {percent(base['accuracy'])}{interval(base, 'accuracy', percent)} at {base['tokens_mean']:,.1f} tokens."
+
+
+def cell_sentences(rows: pandas.DataFrame, costs: pandas.DataFrame) -> str:
+    """After the last iteration, and how soon each cut was reached."""
+    last = rows[rows["cut"].isna()].iloc[0]
+    seeds = f"{last['seeds']:.0f} {'seed' if last['seeds'] == 1 else 'seeds'}"
+    head = f"**{last['recipe']}, {budget_name(last['budget'])}** ({seeds}), after iteration {last['iteration']:.0f}: "
+    sentences = [head + differences(last) + ".", curve_sentence(last)]
+    missed = []
+    for _, row in rows[rows["cut"].notna()].iterrows():
+        if pandas.isna(row["iteration"]):
+            missed.append(f"-{row['cut']:.0%}")
+        else:
+            sentences.append(cut_sentence(row, costs))
+    if missed:
+        sentences.append(
+            f"{' and '.join(missed)} was not reached." if len(missed) == 1 else f"{', '.join(missed)} were not reached."
+        )
+    return " ".join(sentences)
+
+
+def cut_sentence(row: pandas.Series, costs: pandas.DataFrame) -> str:
+    took = f"{row['rollouts']:,.0f} rollouts, {row['tokens_sampled']:,.0f} tokens sampled, {row['tokens_trained']:,.0f} trained on"
+    seconds = seconds_until(row, costs)
+    spent = f", {seconds[0] / 60:,.1f} min of training nodes" if seconds else ""
+    spent += f", {seconds[1] / 60:,.1f} min of them on GPUs" if seconds and seconds[1] else ""
+    return f"-{row['cut']:.0%} after iteration {row['iteration']:.0f} ({took}{spent} a seed): {differences(row)}."
+
+
+def seconds_until(row: pandas.Series, costs: pandas.DataFrame) -> tuple[float, float] | None:
+    """Seconds of training nodes, and of those on GPUs, up to the row's iteration: the mean over the seeds; None where sidecars are missing."""
+    arm = costs["schedule"].where(costs["schedule"].notna(), costs["budget"].astype("Int64").astype(str))
+    same = (costs["model"] == row["model"]) & (costs["recipe"] == row["recipe"]) & (arm == str(row["budget"]))
+    found = costs[same & (costs["iteration"] == row["iteration"])].drop_duplicates(list(POINT))
+    return (found["training_seconds"].mean(), found["gpu_seconds"].mean()) if len(found) else None
+
+
+def contrast_sentence(row: pandas.Series) -> str:
+    if row["first_recipe"] == row["second_recipe"]:
+        sides = (
+            f"{row['first_recipe']}: **{budget_name(row['second_budget'])}** against {budget_name(row['first_budget'])}"
+        )
+    else:
+        sides = f"{budget_name(row['first_budget'])}: **{row['second_recipe']}** against {row['first_recipe']}"
+    return f"{sides}: {differences(row)}. {curve_sentence(row)}"
+
+
+def differences(row: pandas.Series) -> str:
+    """Tokens and accuracy against what the row is compared with."""
+    change = row["tokens_ratio"] - 1
+    tokens = f"tokens {change:+.0%} [{row['tokens_ratio_low'] - 1:+.0%}, {row['tokens_ratio_high'] - 1:+.0%}]"
+    low, high = row["accuracy_diff_low"], row["accuracy_diff_high"]
+    shown = "higher" if low > 0 else "lower" if high < 0 else "no difference shown"
+    return f"{tokens}, accuracy {points_of(row['accuracy_diff'])} points [{points_of(low)}, {points_of(high)}]: {shown}"
+
+
+def curve_sentence(row: pandas.Series) -> str:
+    lowest = f"{points_of(row['curve_lowest'])} points [{points_of(row['curve_lowest_low'])}, {points_of(row['curve_lowest_high'])}]"
+    return (
+        f"Its budget curve is higher at {row['curve_above']:.0f} and lower at {row['curve_below']:.0f} of {row['curve_budgets']:.0f} budgets; "
+        f"the least is {lowest} at {row['curve_lowest_at']:,.0f} tokens."
+    )
+
+
+def budget_name(budget: object) -> str:
+    return f"budget {budget}" if str(budget).isdigit() else str(budget)
+
+
+def interval(row: pandas.Series, name: str, show: Callable[[float], str]) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return "" if pandas.isna(low) else f" [{show(low)}, {show(high)}]"
+
+
+def percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def points_of(difference: float) -> str:
+    """A difference of shares in percentage points."""
+    return f"{100 * difference:+.1f}"

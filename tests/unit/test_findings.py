@@ -1,0 +1,78 @@
+"""The sentences of a sweep, from tables that are made by hand."""
+
+import pandas
+import pytest
+
+from opsft_flow.contrasts import CONTRAST_COLUMNS
+from opsft_flow.costs import COST_COLUMNS
+from opsft_flow.cuts import CUT_COLUMNS
+from opsft_flow.findings import differences, findings
+
+DIFFERENCE = {"accuracy_diff": -0.01, "accuracy_diff_low": -0.035, "accuracy_diff_high": 0.014}
+DIFFERENCE |= {"tokens_ratio": 0.54, "tokens_ratio_low": 0.53, "tokens_ratio_high": 0.55}
+CURVE = {"curve_budgets": 16, "curve_above": 9, "curve_below": 0, "curve_lowest_at": 512}
+CURVE |= {"curve_lowest": -0.01, "curve_lowest_low": -0.035, "curve_lowest_high": 0.014}
+SPENT = {"rollouts": 2560, "tokens_sampled": 350_000, "updates": 8, "tokens_trained": 30_000}
+
+
+@pytest.fixture
+def tables():
+    base = {"model": "m", "benchmark": "b", "recipe": "base", "problems": 1319, "samples": 1, "temperature": 0.0}
+    base |= {"max_tokens": 512, "accuracy": 0.277, "accuracy_low": 0.253, "accuracy_high": 0.301, "tokens_mean": 290.4}
+    cell = {"model": "m", "benchmark": "b", "recipe": "r", "budget": 150, "seeds": 3}
+    reached = {**cell, "iteration": 3, **DIFFERENCE, **CURVE, **SPENT}
+    cuts = [{**reached, "cut": 0.4}, {**cell, "cut": 0.6}, {**cell, "cut": 0.8}, {**reached, "cut": None}]
+    sides = {"first_recipe": "r", "first_budget": 150, "second_recipe": "stale", "second_budget": 150}
+    contrasts = [{"model": "m", "benchmark": "b", **sides, **DIFFERENCE, **CURVE}]
+    costs = [
+        {
+            "model": "m",
+            "recipe": "r",
+            "budget": 150,
+            "seed": seed,
+            "iteration": i,
+            "training_seconds": 60.0 * i + seed,
+            "gpu_seconds": 30.0 * i,
+        }
+        for seed in (0, 6)
+        for i in (1, 2, 3)
+    ]
+    return (
+        pandas.DataFrame([base]),
+        pandas.DataFrame(cuts, columns=CUT_COLUMNS),
+        pandas.DataFrame(contrasts, columns=CONTRAST_COLUMNS),
+        pandas.DataFrame(costs, columns=COST_COLUMNS),
+    )
+
+
+def test_what_was_found_is_said_with_its_intervals(tables):
+    assert findings(*tables).splitlines() == [
+        "# What the sweep found",
+        "",
+        "## m on b",
+        "",
+        "1,319 problems, 1 sample each, at temperature 0, at most 512 tokens. Base model: 27.7% [25.3%, 30.1%] at 290.4 tokens.",
+        "",
+        "- **r, budget 150** (3 seeds), after iteration 3: tokens -46% [-47%, -45%], accuracy -1.0 points [-3.5, +1.4]: no difference "
+        "shown. Its budget curve is higher at 9 and lower at 0 of 16 budgets; the least is -1.0 points [-3.5, +1.4] at 512 tokens. "
+        "-40% after iteration 3 (2,560 rollouts, 350,000 tokens sampled, 30,000 trained on, 3.0 min of training nodes, 1.5 min of them on "
+        "GPUs a seed): tokens -46% [-47%, -45%], accuracy -1.0 points [-3.5, +1.4]: no difference shown. -60%, -80% were not reached.",
+        "",
+        "- budget 150: **stale** against r: tokens -46% [-47%, -45%], accuracy -1.0 points [-3.5, +1.4]: no difference shown. Its "
+        "budget curve is higher at 9 and lower at 0 of 16 budgets; the least is -1.0 points [-3.5, +1.4] at 512 tokens.",
+    ]
+
+
+def test_a_schedule_finds_its_costs_by_its_name(tables):
+    points, cuts, contrasts, costs = tables
+    costs = costs.assign(schedule="usual", budget=None)
+    assert "min of training nodes" in findings(points, cuts.assign(budget="usual"), contrasts, costs)
+    assert "min of training nodes" not in findings(points, cuts, contrasts, costs)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"), [(0.001, 0.02, "higher"), (-0.02, -0.001, "lower"), (0.0, 0.02, "no difference shown")]
+)
+def test_a_difference_is_shown_where_the_interval_leaves_out_zero(low, high, shown):
+    row = pandas.Series({**DIFFERENCE, "accuracy_diff_low": low, "accuracy_diff_high": high})
+    assert differences(row).endswith(f": {shown}")
