@@ -37,25 +37,25 @@ def cell_sentences(rows: pandas.DataFrame, costs: pandas.DataFrame) -> str:
     seeds = f"{last['seeds']:.0f} {'seed' if last['seeds'] == 1 else 'seeds'}"
     head = f"**{last['recipe']}, {budget_name(last['budget'])}** ({seeds}), after iteration {last['iteration']:.0f}: "
     sentences = [head + differences(last) + ".", curve_sentence(last)]
-    missed = []
-    for _, row in rows[rows["cut"].notna()].iterrows():
-        if pandas.isna(row["iteration"]):
-            missed.append(f"-{row['cut']:.0%}")
-        else:
-            sentences.append(cut_sentence(row, costs))
-    if missed:
-        sentences.append(
-            f"{' and '.join(missed)} was not reached." if len(missed) == 1 else f"{', '.join(missed)} were not reached."
-        )
+    reached = rows[rows["cut"].notna() & rows["iteration"].notna()]
+    sentences += [cut_sentence(group, costs) for _, group in reached.groupby("iteration")]
+    if missed := cuts_of(rows[rows["cut"].notna() & rows["iteration"].isna()]):
+        sentences.append(f"Not reached: {missed}.")
     return " ".join(sentences)
 
 
-def cut_sentence(row: pandas.Series, costs: pandas.DataFrame) -> str:
+def cuts_of(rows: pandas.DataFrame) -> str:
+    return ", ".join(f"-{cut:.0%}" for cut in rows["cut"])
+
+
+def cut_sentence(rows: pandas.DataFrame, costs: pandas.DataFrame) -> str:
+    """The cuts that were reached at one iteration."""
+    row = rows.iloc[0]
     took = f"{row['rollouts']:,.0f} rollouts, {row['tokens_sampled']:,.0f} tokens sampled, {row['tokens_trained']:,.0f} trained on"
     seconds = seconds_until(row, costs)
     spent = f", {seconds[0] / 60:,.1f} min of training nodes" if seconds else ""
     spent += f", {seconds[1] / 60:,.1f} min of them on GPUs" if seconds and seconds[1] else ""
-    return f"-{row['cut']:.0%} after iteration {row['iteration']:.0f} ({took}{spent} a seed): {differences(row)}."
+    return f"{cuts_of(rows)} after iteration {row['iteration']:.0f} ({took}{spent} a seed): {differences(row)}."
 
 
 def seconds_until(row: pandas.Series, costs: pandas.DataFrame) -> tuple[float, float] | None:

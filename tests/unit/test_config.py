@@ -17,6 +17,7 @@ GIVEN_AFTER = {
     "local.yaml": "gsm8k-0.5b.yaml",
     "few-on-cpu.yaml": "gsm8k-0.5b.yaml",
     "paper-7b.yaml": "paper-1.5b.yaml",
+    "toy-transfer.yaml": "toy.yaml",
 }
 EXPERIMENTS = sorted(
     path.relative_to(ROOT / "experiments").as_posix() for path in (ROOT / "experiments").rglob("*.yaml")

@@ -290,6 +290,7 @@ def test_replay_takes_the_points_of_the_sweep_and_the_rules_of_the_configuration
     assert settings == {
         "node": "replay",
         "results": "results",
+        "summary": "summary",
         "points": [{**vars(point), "iterations": 2} for point in (A, B)],
         "replay": [[{"rule": "shortest_k", "options": {"k": 2}}]],
     }
