@@ -7,7 +7,12 @@ min_version("9.20")
 configfile: workflow.current_basedir.join("config.yaml").get_path_or_uri(secret_free=True)
 
 
-include: "workflow/rules/common.smk"
+include: "workflow/rules/plan.smk"
+include: "workflow/rules/process.smk"
+include: "workflow/rules/wildcards.smk"
+include: "workflow/rules/resources.smk"
+include: "workflow/rules/commands.smk"
+include: "workflow/rules/hooks.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/verify.smk"

@@ -1,5 +1,7 @@
 # Sample responses from a policy; training rollouts and benchmarks alike. One job a place, or several shards at once.
 
+ENGINE_ENV = f"../../envs/{'vllm' if 'vllm' in PLAN.packages() else 'torch'}.yaml"
+
 
 rule generate_shard:
     input:

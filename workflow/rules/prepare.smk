@@ -1,31 +1,4 @@
-# What a sweep starts from: problem sets and base models. Before the first node, all of them are looked at.
-
-
-onstart:
-    record_locks(locks_of(workflow.persistence))
-    # What is called by name, such as `why`, makes nothing and may run beside a sweep.
-    makes = any(job.output for job in workflow.dag.needrun_jobs())
-    if makes:
-        announce_run(RESULTS)
-    uses = {} if workflow.touch else policy_uses(workflow.dag.needrun_jobs(), RESULTS)
-    look_for_policies(uses)
-    if any(map(samples_or_grades, workflow.dag.needrun_jobs())):
-        look_before_sampling()
-    if makes:
-        record_code(CODES)
-    # Last: a run that is refused here calls no `onerror`, and must not drop policies.
-    if uses:
-        watch_policies(uses)
-
-
-onsuccess:
-    KEEPER.stop()
-    note_finished()
-
-
-onerror:
-    KEEPER.stop()
-    note_finished()
+# What a sweep starts from: problem sets and base models.
 
 
 rule problems:

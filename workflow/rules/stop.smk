@@ -1,4 +1,5 @@
 # Decide whether a point stops before an iteration trains. Only where stop rules are set, and only while it is not decided.
+from opsft_flow.places import parse_iteration
 
 
 rule stop:

@@ -1,0 +1,121 @@
+# What happens before the first job of a run, beside the jobs, and after the last.
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+from opsft_flow.code_record import record_code
+from opsft_flow.keep import Keeper, check_uses, policy_uses
+from opsft_flow.machine.runs import announce_run
+from opsft_flow.machine.stale_locks import record_locks
+from opsft_flow.machine.unseen import forget_finished
+
+KEEPER = Keeper(RESULTS, PLAN.config["keep"], f"{LOGS}/keep.log")
+
+
+onstart:
+    record_locks(locks_of(workflow.persistence))
+    # What is called by name, such as `why`, makes nothing and may run beside a sweep.
+    makes = any(job.output for job in workflow.dag.needrun_jobs())
+    if makes:
+        announce_run(RESULTS)
+    uses = {} if workflow.touch else policy_uses(workflow.dag.needrun_jobs(), RESULTS)
+    look_for_policies(uses)
+    if any(map(samples_or_grades, workflow.dag.needrun_jobs())):
+        look_before_sampling()
+    if makes:
+        record_code(CODES)
+    # Last: a run that is refused here calls no `onerror`, and must not drop policies.
+    if uses:
+        watch_policies(uses)
+
+
+onsuccess:
+    KEEPER.stop()
+    note_finished()
+
+
+onerror:
+    KEEPER.stop()
+    note_finished()
+
+
+def locks_of(persistence):
+    """The names of the lock files that this run has made; none where Snakemake no longer says so: then it is unlocked by hand."""
+    return [os.path.basename(path) for path in getattr(persistence, "_lockfile", {}).values()]
+
+
+def samples_or_grades(job):
+    """True for a job that `look_before_sampling` comes before, whatever another workflow calls its rule."""
+    return any(os.path.basename(file) in ("rollouts.parquet", "verdicts.parquet") for file in job.output)
+
+
+def look_before_sampling():
+    """End the run where what it needs is missing, before anything is sampled."""
+    look_for_packages()
+    look_for_cluster()
+    look_at_inputs()
+
+
+def look_for_packages():
+    """End the run where a package that the sweep needs is not installed."""
+    for package, reason in PLAN.packages().items():
+        if not DEPLOYED and importlib.util.find_spec(package) is None:
+            raise WorkflowError(
+                f"nothing was sampled: {reason}, which needs {package}; install it for {PYTHON} as envs/ pins it, or "
+                "have Snakemake deploy it with --sdm conda"
+            )
+
+
+def look_for_cluster():
+    """End the run where a training is to take several machines of this one."""
+    nodes = resources_of("sft", "nodes")
+    if workflow.local_exec and nodes > 1:
+        raise WorkflowError(
+            f"nothing was sampled: resources.sft.nodes is {nodes}, and this is no cluster; "
+            "run with --workflow-profile profiles/slurm, or set it to 1"
+        )
+
+
+def look_at_inputs():
+    """Run the check over all that the sweep needs, once for each state of the configuration; end the run where it fails.
+
+    It is no node: as an input of every `generate` it would make each of them run again whenever the sweep grows.
+    """
+    settings = PLAN.check_settings()
+    name = hashlib.sha256(settings.encode()).hexdigest()[:16]
+    checked = f"{RESULTS}/problems/checked/{name}.json"
+    if not os.path.exists(checked):
+        launch = [sys.executable, "-P", "-m", "opsft_flow.machine.launch"]
+        command = [*launch, str(SCRIPTS / "check.py"), "--settings", settings]
+        command += ["--threads", str(resources_of("verify", "threads"))]
+        outputs = ["--checked", checked, "--overlap", f"{RESULTS}/problems/overlap.csv"]
+        outputs += ["--run", checked.replace(".json", ".run.json")]
+        done = subprocess.run(command + outputs, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise WorkflowError(f"nothing was sampled: {done.stderr.strip()}")
+
+
+def look_for_policies(uses):
+    """End the run where a job needs a policy that was dropped."""
+    try:
+        check_uses(uses.values())
+    except ValueError as error:
+        raise WorkflowError(f"nothing was run: {error}") from None
+
+
+def watch_policies(uses):
+    """Drop policies as long as the run goes on."""
+    KEEPER.start(json.loads(PLAN.summary_settings())["points"], uses, workflow.dag.finished)
+
+
+def note_finished():
+    """Drop what nodes have kept of their results for the case that no Snakemake would learn of them: this one has, or one before."""
+    dag = workflow.dag
+    if workflow.is_main_process:
+        done = [job for job in dag.jobs if dag.finished(job) or not dag.needrun(job)]
+        forget_finished([str(job.output[0]) for job in done if job.output])

@@ -1,0 +1,39 @@
+# The folder of this workflow, the plan of the sweep, and where its results go. Every other file builds on these names.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import LocalSourceFile
+
+if not isinstance(workflow.current_basedir, LocalSourceFile):
+    raise WorkflowError(
+        f"{workflow.current_basedir.get_path_or_uri(secret_free=True)} is no folder on disk, and the nodes are scripts that need "
+        "one; clone the repository and give the path of its Snakefile"
+    )
+
+# The folder of this workflow's Snakefile, also where another workflow uses this one as a module.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from opsft_flow.config import ConfigError
+from opsft_flow.files import DiskFull, check_room
+from opsft_flow.plan import Plan
+
+# Of Snakemake's records of 1,000 jobs; on a full disk it fails with a traceback, and may lose them.
+ROOM_FOR_RECORDS = 4 << 20
+
+try:
+    check_room(Path.cwd(), ROOM_FOR_RECORDS, "what Snakemake writes to .snakemake")
+    PLAN = Plan(config)
+except (ConfigError, DiskFull) as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = PLAN.results
+if workflow.modifier.path_modifier.replace_prefix(RESULTS) != RESULTS:
+    raise WorkflowError(
+        "prefix and replace_prefix of a module move the paths that Snakemake sees, and not those that the nodes read and write; "
+        "set `results` in the module's configuration"
+    )
+LOGS = f"{RESULTS}/logs"
+SUMMARY = PLAN.path(PLAN.summary)
+CODES = f"{LOGS}/code"
