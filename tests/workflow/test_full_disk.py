@@ -42,7 +42,7 @@ NODES = {
 """One node of each kind, by an output of it."""
 FORESEEN = {"sft": "this training", "track": r"the run of \S+ in \S+"}
 """What needs room that is asked for before the node begins."""
-TIMED = ("timings.csv", "timings_by_node.csv", "report.html")
+TIMED = ("timings.csv", "timings_by_node.csv", "costs.csv", "findings.md", "report.html")
 """They hold times, so no two runs give the same bytes."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 LEFT = {"generate": 2 * PAGE, "generate_shard": 2 * PAGE, "verify": 2 * PAGE, "sft": 3 * PAGE}

@@ -50,7 +50,16 @@ OVERLAYS = (
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PATIENCE_S = 600
 TARGETS = ("head", "node", "servers", "everything")
-TABLES = ("points.csv", "points.parquet", "curves.csv", "measured_with.csv", "pairs.csv", "recipes.csv")
+TABLES = (
+    "points.csv",
+    "points.parquet",
+    "curves.csv",
+    "measured_with.csv",
+    "pairs.csv",
+    "recipes.csv",
+    "contrasts.csv",
+    "cuts.csv",
+)
 FIGURES = ("pareto", "budget_curves", "iterations")
 KILLS_OF_ROUND = 10
 KILLS, FIRST_SEED = (int(os.environ.get(name, default)) for name, default in (("OPSFT_KILLS", 5), ("OPSFT_SEED", 0)))

@@ -95,6 +95,16 @@ def test_rollouts_of_the_base_model_sample_nothing_of_iteration_1_again(checkout
     assert checkout.would_run() == {**chain, **TRACK, **SUMMARY}
 
 
+def test_tables_of_another_name_are_made_beside_those_that_are_there(checkout):
+    checkout.change(summary={"name": "again"})
+    assert checkout.would_run() == SUMMARY
+
+
+def test_another_depth_of_the_cut_compares_again(checkout):
+    checkout.change(summary={"cuts": [0.3]})
+    assert checkout.would_run() == {"compare": 1, "page": 1}
+
+
 def test_a_budget_dropped_runs_the_summary_only(checkout):
     block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
     checkout.change(sweep=[{**block, "budgets": [40]}])

@@ -117,6 +117,40 @@ def test_the_page_has_the_rows_of_the_points_table_and_a_response_to_each_proble
     assert [point["own"]["train.rollouts.max_tokens"] for point in data["settings"]["points"]] == [40, 80]
 
 
+def test_the_cuts_and_contrasts_are_those_of_the_last_iterations_and_said_in_sentences(finished):
+    summary = finished.folder / "results/summary"
+    cuts, recipes = pandas.read_csv(summary / "cuts.csv"), pandas.read_csv(summary / "recipes.csv")
+    last = cuts[cuts["cut"].isna()]
+    for name in (
+        "budget",
+        "iteration",
+        "accuracy",
+        "accuracy_diff",
+        "accuracy_diff_low",
+        "tokens_ratio",
+        "tokens_ratio_high",
+    ):
+        assert last[name].tolist() == pytest.approx(recipes[name].tolist()), name
+    assert cuts["cut"].dropna().unique().tolist() == [0.2, 0.4, 0.6, 0.8]
+    (contrast,) = pandas.read_csv(summary / "contrasts.csv").to_dict("records")
+    (pair,) = pandas.read_csv(summary / "pairs.csv").to_dict("records")
+    same = (
+        "accuracy_diff",
+        "accuracy_diff_low",
+        "accuracy_diff_high",
+        "tokens_ratio",
+        "tokens_ratio_low",
+        "tokens_ratio_high",
+    )
+    assert [contrast[name] for name in same] == pytest.approx([pair[name] for name in same])
+    costs = pandas.read_csv(summary / "costs.csv")
+    assert (costs["iteration"].tolist(), costs["budget"].tolist()) == ([1, 2, 1, 2], [40, 40, 80, 80])
+    assert (costs["elapsed_seconds"] > 0).all()
+    found = (summary / "findings.md").read_text()
+    assert "- **opsft, budget 40** (1 seed), after iteration 2: tokens " in found
+    assert "min of training nodes" in found or cuts["iteration"].count() == 2
+
+
 def test_the_report_holds_every_figure_with_its_caption(finished, tmp_path):
     finished.run("--report", str(tmp_path / "report.html"))
     html = (tmp_path / "report.html").read_text()
