@@ -117,8 +117,8 @@ def test_the_page_has_the_rows_of_the_points_table_and_a_response_to_each_proble
     assert [point["own"]["train.rollouts.max_tokens"] for point in data["settings"]["points"]] == [40, 80]
 
 
-def test_the_report_holds_every_figure_with_its_caption(finished, tmp_path):
-    finished.run("--report", str(tmp_path / "report.html"))
+def test_the_report_holds_every_figure_with_its_caption(checkout, tmp_path):
+    checkout.run("--report", str(tmp_path / "report.html"))
     html = (tmp_path / "report.html").read_text()
     for name in ("pareto.svg", "budget_curves.svg", "iterations.svg", "points.csv", "report.html"):
         assert name in html
@@ -175,20 +175,26 @@ def read_records(content: bytes) -> Iterator[bytes]:
 
 
 def test_a_server_that_cannot_be_reached_fails_nothing(checkout, monkeypatch):
-    """Online, each iteration has a tracking node of its own; none of them gets through, and all end well."""
+    """Online, each iteration has a tracking node of its own; those of a point do not get through, and all end well."""
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     checkout.change(track={"mode": "online", "timeout_s": 8})
     assert checkout.would_run() == {"track": 4, "timings": 1, "page": 1}
-    checkout.run("--cores", "2")
-    tracked = json.loads((checkout.folder / "results/toy/opsft/L40/seed0/iter2/tracked.json").read_text())
+    result = "results/toy/opsft/L40/seed0/iter2/tracked.json"
+    checkout.run("--cores", "1", result)
+    tracked = json.loads((checkout.folder / result).read_text())
     assert tracked["status"].startswith("not sent")
 
 
-def test_a_sweep_that_is_run_again_without_anything_kept_warm_gives_the_same_bytes(finished, checkout):
+def test_an_iteration_that_is_run_again_without_anything_kept_warm_gives_the_same_bytes(finished, checkout):
     expected = hashes(finished.folder)
     assert len(expected) > 30
     checkout.change(warm={"imports": False})
     assert checkout.would_run() == {}
-    checkout.run("--cores", "2", "--forcerun", "sft", "filter", "--until", "evaluate")
+    iteration = "results/toy/opsft/L40/seed0/iter1"
+    last = checkout.folder / iteration / "eval/sums/metrics.json"
+    before = last.stat().st_mtime_ns
+    again = f"{iteration}/train/rollouts.parquet"
+    checkout.run("--cores", "2", str(last.relative_to(checkout.folder)), "--forcerun", again)
+    assert last.stat().st_mtime_ns > before
     assert hashes(checkout.folder) == expected
