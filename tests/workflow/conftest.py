@@ -1,5 +1,7 @@
 """A copy of the repository in which the shrunk default has been run once, and copies of that copy to change."""
 
+import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -97,10 +99,19 @@ def dry_runs_end():
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Checkout:
-    """The shrunk default, run to its end. Never changed: tests work on copies."""
-    checkout = Checkout(tmp_path_factory.mktemp("finished"))
-    copy_workflow(checkout.folder)
-    checkout.run("--cores", "2")
+    """The shrunk default, run to its end, once for all workers of a test run. Never changed, nor run in: tests work on copies."""
+    folder = tmp_path_factory.getbasetemp()
+    # Each of pytest-xdist's workers has a folder below that of the test run.
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    checkout = Checkout(shared / "finished")
+    done = shared / "finished.done"
+    with open(shared / "finished.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            checkout.folder.mkdir(exist_ok=True)
+            copy_workflow(checkout.folder)
+            checkout.run("--cores", "2")
+            done.touch()
     return checkout
 
 

@@ -62,30 +62,36 @@ def test_only_the_shards_ask_for_a_gpu(begun):
     assert asked == {"generate_shard": True, "generate": False}
 
 
-def test_a_place_has_the_same_bytes_however_it_was_sampled_and_keeps_its_number_of_shards(begun):
-    set_shards(begun, 1)
+def test_a_place_has_the_same_bytes_however_it_was_sampled_though_killed_and_keeps_its_number_of_shards(begun):
+    kill_before_gathering(begun)
+    # Shards that are there are not sampled again, and another number does not change that.
+    set_shards(begun, 3)
+    assert begun.would_run(ROLLOUTS) == {"generate": 1}
+    (begun.folder / PLACE / "shards" / "2-of-2.parquet").unlink()
+    assert begun.would_run(ROLLOUTS) == {"generate_shard": 1, "generate": 1}
     begun.run("--cores", "2", ROLLOUTS)
-    expected = (begun.folder / ROLLOUTS).read_bytes()
-    set_shards(begun, 2)
-    assert begun.would_run(ROLLOUTS) == {}, "another number of shards is no reason to sample again"
-    shutil.rmtree(begun.folder / PLACE)
-    begun.run("--cores", "2", ROLLOUTS)
-    assert (begun.folder / ROLLOUTS).read_bytes() == expected
+    assert read_json(begun.folder / PLACE / "rollouts.run.json")["run"]["shards"] == 2
     assert not (begun.folder / PLACE / "shards").exists()
+    sampled = (begun.folder / ROLLOUTS).read_bytes()
+
     for shards in (2, 1, 3):
         set_shards(begun, shards)
-        assert begun.would_run(ROLLOUTS) == {}
+        assert begun.would_run(ROLLOUTS) == {}, "another number of shards is no reason to sample again"
 
+    set_shards(begun, 1)
+    shutil.rmtree(begun.folder / PLACE)
+    begun.run("--cores", "1", ROLLOUTS)
+    assert read_json(begun.folder / PLACE / "rollouts.run.json")["run"]["shards"] == 1
+    assert (begun.folder / ROLLOUTS).read_bytes() == sampled
 
-def test_a_place_that_must_be_sampled_again_is_so_in_as_many_shards_as_are_wanted_now(begun):
-    begun.run("--cores", "2", ROLLOUTS)
+    # A place that must be sampled again is so in as many shards as are wanted now.
     set_shards(begun, 3)
     begun.change(benchmarks={"sums": {"temperature": 0.5}})
     assert begun.would_run(ROLLOUTS) == {"generate_shard": 3, "generate": 1}
 
 
-def test_shards_that_were_sampled_before_a_kill_are_not_sampled_again(begun):
-    """The workflow is killed when both shards are there, before they are gathered; another number does not change that."""
+def kill_before_gathering(begun: Checkout) -> None:
+    """Sample in two shards, and kill the workflow when both are there."""
     command = [sys.executable, "-m", "snakemake", "--configfile", str(begun.overlay), "--cores", "1", ROLLOUTS]
     process = subprocess.Popen(
         command, cwd=begun.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -97,12 +103,6 @@ def test_shards_that_were_sampled_before_a_kill_are_not_sampled_again(begun):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (begun.folder / ROLLOUTS).exists(), "the kill came too late"
-    set_shards(begun, 3)
-    assert begun.would_run(ROLLOUTS) == {"generate": 1}
-    (begun.folder / PLACE / "shards" / "2-of-2.parquet").unlink()
-    assert begun.would_run(ROLLOUTS) == {"generate_shard": 1, "generate": 1}
-    begun.run("--cores", "2", ROLLOUTS)
-    assert read_json(begun.folder / PLACE / "rollouts.run.json")["run"]["shards"] == 2
 
 
 def test_an_iteration_in_shards_gives_the_same_results(finished, checkout):
@@ -115,6 +115,5 @@ def test_an_iteration_in_shards_gives_the_same_results(finished, checkout):
         file = f"results/summary/{name}"
         assert (checkout.folder / file).read_bytes() == (finished.folder / file).read_bytes()
     assert checkout.would_run() == {}
-    assert "2 points, 31 nodes" in checkout.run("--cores", "1", "plan").stdout
-    checkout.run("--cores", "1", "prune")
+    assert "2 points, 31 nodes" in checkout.run("--cores", "1", "plan", "prune").stdout
     assert checkout.would_run() == {}

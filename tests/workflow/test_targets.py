@@ -2,33 +2,46 @@
 
 import json
 import os
+import shutil
 
 import pandas
+import pytest
 import yaml
 
 from opsft_flow.machine.file_lock import try_lock, unlock, write_holder
+from tests.workflow.conftest import Checkout
 
 
-def test_plan_lists_the_points_and_runs_nothing(checkout):
-    done = checkout.run("--cores", "1", "plan")
-    assert "toy/opsft/L40/seed0: 2 of 2 iterations done; measured on sums" in done.stdout
-    assert "2 points, 31 nodes" in done.stdout
+@pytest.fixture(scope="module")
+def told(finished, tmp_path_factory) -> tuple[Checkout, str]:
+    """A finished checkout in which `plan`, `dump_config` and `replay` have been called, at once, and what they have printed."""
+    folder = tmp_path_factory.mktemp("told") / "checkout"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    checkout = Checkout(folder)
+    return checkout, checkout.run("--cores", "1", "plan", "dump_config", "replay").stdout
+
+
+def test_plan_lists_the_points_and_runs_nothing(told):
+    checkout, printed = told
+    assert "toy/opsft/L40/seed0: 2 of 2 iterations done; measured on sums" in printed
+    assert "2 points, 31 nodes" in printed
     assert checkout.would_run() == {}
 
 
-def test_dump_config_prints_a_configuration_that_runs_nothing_again(checkout):
-    done = checkout.run("--cores", "1", "dump_config")
-    text = done.stdout[done.stdout.index("models:") :] if "models:" in done.stdout else done.stdout
+def test_dump_config_prints_a_configuration_that_runs_nothing_again(told, tmp_path):
+    checkout, printed = told
     dumped = yaml.safe_load((checkout.folder / "results/logs/dump_config.log").read_text())
     assert dumped["recipes"]["opsft"]["sft"]["normaliser"] == "seq-mean-token-sum-norm"
-    assert "normaliser" in text
-    checkout.overlay.write_text(yaml.safe_dump(dumped))
-    assert checkout.would_run() == {}
+    assert "normaliser" in printed
+    again = Checkout(checkout.folder)
+    again.overlay = tmp_path / "dumped.yaml"
+    again.overlay.write_text(yaml.safe_dump(dumped))
+    assert again.would_run() == {}
 
 
-def test_replay_tabulates_what_rules_would_keep(checkout):
-    done = checkout.run("--cores", "1", "replay")
-    assert "over 4 iterations of the sweep" in done.stdout
+def test_replay_tabulates_what_rules_would_keep(told):
+    checkout, printed = told
+    assert "over 4 iterations of the sweep" in printed
     table = pandas.read_csv(checkout.folder / "results/summary/replay.csv")
     assert len(table) == 4 * table["rules"].nunique() == 4 * 10
     for row in table[table["rules"] == "correct_within"].itertuples():
@@ -36,7 +49,7 @@ def test_replay_tabulates_what_rules_would_keep(checkout):
         assert row.kept == json.loads(made.read_text())["kept"]
 
 
-def test_prune_keeps_the_last_policy_of_each_point_and_reruns_nothing(checkout):
+def test_prune_keeps_the_last_policy_of_each_point_reruns_nothing_and_the_sweep_grows_by_an_iteration(checkout):
     done = checkout.run("--cores", "1", "prune")
     assert "MB freed" in done.stdout
     for budget in (40, 80):
@@ -46,6 +59,10 @@ def test_prune_keeps_the_last_policy_of_each_point_and_reruns_nothing(checkout):
         assert (point / "iter2/policy/model.safetensors").exists()
         assert (point / "iter2/trainer/optimizer.safetensors").exists()
     assert checkout.would_run() == {}
+
+    checkout.change(recipes={"opsft": {"iterations": 3}})
+    checkout.run("--cores", "2", "results/toy/opsft/L80/seed0/iter3/policy.json")
+    assert (point / "iter3/policy/model.safetensors").exists()
 
 
 def test_prune_keeps_what_jobs_that_would_run_again_sample_and_nothing_goes_while_another_run_works(checkout):
@@ -64,13 +81,3 @@ def test_prune_keeps_what_jobs_that_would_run_again_sample_and_nothing_goes_whil
     for policy in policies:
         assert policy.exists()
         assert not policy.with_name("trainer").exists()
-
-
-def test_a_pruned_sweep_grows_by_an_iteration(checkout):
-    checkout.run("--cores", "1", "prune")
-    checkout.change(
-        recipes={"opsft": {"iterations": 3}},
-        sweep=[{**yaml.safe_load(checkout.overlay.read_text())["sweep"][0], "budgets": [80]}],
-    )
-    checkout.run("--cores", "2")
-    assert (checkout.folder / "results/toy/opsft/L80/seed0/iter3/policy/model.safetensors").exists()
