@@ -1,10 +1,14 @@
-"""One GRPO iteration of TRL, for iteration.py. Runs in TRL's environment."""
+"""TRL's GRPO on a job of grpo_job.py. Runs in TRL's environment."""
 
+import pathlib
 import tempfile
 import time
+from collections.abc import Callable
 
 import torch
 from datasets import Dataset
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import Trainer, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from benchmarks.record import versions
@@ -30,19 +34,22 @@ def reward_of(job: dict):
     return truncation_reward
 
 
-def arguments_of(job: dict, folder: str, rollouts: int, **steps) -> GRPOConfig:
-    """Arguments for batches of `rollouts`; `steps` say how they are trained on. What the workflow has no counterpart of stays as TRL ships it."""
+def arguments_of(job: dict, folder: str) -> GRPOConfig:
+    """The job in TRL's words. What the workflow has no counterpart of stays as TRL ships it: the loss, its clipping, how advantages are scaled."""
     on_gpu = torch.cuda.is_available()
     return GRPOConfig(
         output_dir=folder,
         num_generations=job["samples"],
         per_device_train_batch_size=job["microbatch"],
-        generation_batch_size=rollouts,
-        max_completion_length=job["max_tokens"],
-        temperature=1.0,
+        generation_batch_size=job["rollouts"],
+        gradient_accumulation_steps=job["rollouts"] // job["updates"] // job["microbatch"],
+        max_steps=job["iterations"] * job["updates"],
+        max_completion_length=job["budgets"][0],
+        **job["sampling"],
         shuffle_dataset=False,
+        seed=job["seed"],
         beta=job["beta"],
-        learning_rate=job["lr"],
+        **job["optimizer"],
         gradient_checkpointing=False,
         bf16=on_gpu,
         use_cpu=not on_gpu,
@@ -53,47 +60,107 @@ def arguments_of(job: dict, folder: str, rollouts: int, **steps) -> GRPOConfig:
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
-        **steps,
     )
 
 
-def trainer_of(job: dict, arguments: GRPOConfig, **options) -> GRPOTrainer:
+class WarmedUpTrainer(GRPOTrainer):
+    """Warms up as the workflow does: the first of W updates has 1/W of the learning rate, where transformers' own schedule begins with none."""
+
+    def __init__(self, warmup_updates: int, **options) -> None:
+        self.warmup_updates = warmup_updates
+        super().__init__(**options)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
+        self.lr_scheduler = LambdaLR(
+            optimizer or self.optimizer, lambda update: min(1.0, (update + 1) / max(1, self.warmup_updates))
+        )
+        return self.lr_scheduler
+
+    def set_cap(self, tokens: int) -> None:
+        """From the next rollout batch on, no response is longer than `tokens`."""
+        self.max_completion_length = tokens
+        if self.use_vllm:
+            self.vllm_generation.max_completion_length = tokens
+        else:
+            self.generation_config.max_new_tokens = self.generation_kwargs["max_new_tokens"] = tokens
+
+
+class Iterations(TrainerCallback):
+    """Follows the rollout batches: when each has been trained on, the weights that are to be measured, and the cap of the next.
+
+    The weights are written off the clock. Times are those of `time.time`, less what writing has taken so far.
+    """
+
+    def __init__(self, job: dict, get_trainer: Callable[[], Trainer]) -> None:
+        self.job, self.get_trainer = job, get_trainer
+        self.writing, self.ended = 0.0, {}
+
+    def on_step_end(self, args, state, control, **_) -> None:
+        iteration, left = divmod(state.global_step, self.job["updates"])
+        if left:
+            return
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        now = time.time()
+        self.ended[iteration] = now - self.writing
+        every = self.job["every"]
+        if every and (iteration % every == 0 or iteration == self.job["iterations"]):
+            self.get_trainer().save_model(str(pathlib.Path(self.job["folder"], f"iteration-{iteration}")))
+            self.writing += time.time() - now
+        if iteration < self.job["iterations"]:
+            self.get_trainer().set_cap(self.job["budgets"][iteration])
+
+
+def trainer_of(job: dict, folder: str, iterations: Iterations) -> WarmedUpTrainer:
     """A trainer of the job's model on its prompts."""
     tokenizer = load_tokenizer(job["checkpoint"])
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return GRPOTrainer(
+    return WarmedUpTrainer(
+        warmup_updates=job["warmup_updates"],
         model=job["checkpoint"],
         reward_funcs=reward_of(job),
-        args=arguments,
+        args=arguments_of(job, folder),
         train_dataset=Dataset.from_list(job["prompts"]),
         processing_class=tokenizer,
-        **options,
+        callbacks=[iterations],
     )
 
 
+def check_caps(longest: list[int], caps: list[int]) -> None:
+    """Raise RuntimeError where a response is longer than the cap of its iteration: the attributes that hold it are not part of TRL's interface."""
+    for i, (tokens, cap) in enumerate(zip(longest, caps, strict=True), start=1):
+        if tokens > cap:
+            raise RuntimeError(
+                f"iteration {i}: a response of {tokens} tokens under a cap of {cap}; see WarmedUpTrainer.set_cap"
+            )
+
+
 def measure(job: dict) -> dict:
-    """Make one step of GRPO on the prompts of the job."""
-    rollouts = len(job["prompts"]) * job["samples"]
-    steps = {
-        "max_steps": 1,
-        "gradient_accumulation_steps": rollouts // job["microbatch"],
-        "lr_scheduler_type": "constant",
-    }
+    """Train; when each iteration ended, what it sampled and what it was rewarded with. Policies are left in the job's folder, each `every` iterations.
+
+    `ended` is a time of `time.time`, `work_s` what has been trained for until then, loading not included.
+    """
+    started = time.time()
+    iterations = Iterations(job, lambda: trainer)
     with tempfile.TemporaryDirectory() as folder:
-        started = time.monotonic()
-        trainer = trainer_of(job, arguments_of(job, folder, rollouts, **steps))
-        loaded = time.monotonic()
+        trainer = trainer_of(job, folder, iterations)
+        loaded = time.time()
         trainer.train()
-        ended = time.monotonic()
-    logged = next(entry for entry in trainer.state.log_history if "reward" in entry)
-    tokens = round(logged["completions/mean_length"] * rollouts)
+    # A rollout batch is told of once, with its first update.
+    logged = [entry for entry in trainer.state.log_history if "reward" in entry]
+    check_caps([round(entry["completions/max_length"]) for entry in logged], job["budgets"])
     return {
         "load_s": round(loaded - started, 2),
-        "work_s": round(ended - loaded, 2),
-        "reward": round(logged["reward"], 4),
-        "tokens_sampled": tokens,
-        # Right or wrong, every rollout passes the model.
-        "tokens_trained": tokens,
+        "iterations": [
+            {
+                "iteration": i,
+                "ended": ended,
+                "work_s": round(ended - loaded, 2),
+                "reward": round(entry["reward"], 4),
+                "tokens_sampled": round(entry["completions/mean_length"] * job["rollouts"]),
+            }
+            for (i, ended), entry in zip(iterations.ended.items(), logged, strict=True)
+        ],
         "versions": versions(),
     }

@@ -18,9 +18,9 @@ import yaml
 
 from benchmarks import record, setting
 from benchmarks.child import measure_in_child
-from benchmarks.watch import Watched, run_watched
-from opsft.prompts import choose_problems, stop_tokens
-from opsft.tokenizer import load_tokenizer
+from benchmarks.grpo_job import grpo_job
+from benchmarks.watch import Watched
+from benchmarks.workflow_run import read_runs, run_snakemake
 from opsft_flow.config import engine_for
 from opsft_flow.files import read_json
 from opsft_flow.places import iteration_folder, policy_manifest, problem_file
@@ -56,9 +56,8 @@ def measure_ours(problems: str, point: Point, overlay: dict, options: argparse.N
     results = pathlib.Path(overlay["results"])
 
     def snakemake(*targets: str) -> Watched:
-        command = [sys.executable, "-m", "snakemake", *(str(results / target) for target in targets), "--cores", "all"]
         overlays = [*options.configfile, str(folder / "overlay.yaml")]
-        return run_watched([*command, "--configfile", *overlays], folder / "log")
+        return run_snakemake([results / target for target in targets], overlays, folder / "log")
 
     snakemake(policy_manifest(point.model, None, 0), problem_file(problems))
     watched = snakemake(policy_manifest(point.model, point, 1))
@@ -66,45 +65,16 @@ def measure_ours(problems: str, point: Point, overlay: dict, options: argparse.N
     manifest = read_json(iteration / "policy.json")
     if manifest["copied"]:
         raise ValueError("nothing survived the filter, so nothing was trained: raise --prompts or --budget")
-    sidecars = [*sorted((iteration / "train").glob("*.run.json")), iteration / "policy.run.json"]
-    selection = read_json(iteration / "train" / "filter.json")
-    runs = {run["settings"]["node"]: run["run"] for run in map(read_json, sidecars)}
+    selection, runs = read_json(iteration / "train" / "filter.json"), read_runs(iteration)
     return {
-        **vars(watched),
+        "seconds": watched.seconds,
+        "peak_memory_mb": watched.peak_memory_mb,
         "nodes": {node: {"seconds": run["seconds"], **run["phases"]} for node, run in runs.items()},
         "work_s": round(sum(runs[node]["phases"][phase] for node, phase in WORK), 2),
         "tokens_sampled": runs["generate"]["tokens"],
         "tokens_trained": manifest["metrics"]["tokens_trained"],
         "reward": round(selection["kept"] / selection["rollouts"], 4),
         "versions": record.versions(),
-    }
-
-
-def grpo_job(config: dict, point: Point, checkpoint: pathlib.Path) -> dict:
-    """What GRPOTrainer needs for the same iteration: the same prompts in a row, samples, cap and stop tokens.
-
-    Its micro-batch is as many of the longest sequences as fit in `sft.microbatch_tokens`, and divides the rollouts evenly.
-    """
-    recipe = config["recipes"][point.recipe]
-    tokenizer = load_tokenizer(checkpoint)
-    by_id = {p.problem_id: p for p in setting.read_prompts(config, recipe["problems"], tokenizer)}
-    chosen = [by_id[i] for i in choose_problems(list(by_id), recipe["rollouts"]["prompts"], SEED, 1)]
-    generation = checkpoint / "generation_config.json"
-    rollouts = len(chosen) * recipe["rollouts"]["samples"]
-    longest = max(len(prompt.ids) for prompt in chosen) + point.budget
-    fitting = max(1, recipe["sft"]["microbatch_tokens"] // longest)
-    microbatch = max(n for n in range(1, fitting + 1) if rollouts % n == 0)
-    return {
-        "checkpoint": str(checkpoint),
-        "prompts": [{"prompt": p.messages, "gold": p.answer, "opens_thinking": p.opens_thinking} for p in chosen],
-        "samples": recipe["rollouts"]["samples"],
-        "max_tokens": point.budget,
-        "stop_token_ids": stop_tokens(tokenizer, read_json(generation) if generation.exists() else {}),
-        "microbatch": microbatch,
-        "microbatch_tokens": microbatch * longest,
-        "lr": recipe["sft"]["lr"],
-        "verifier": config["problems"][recipe["problems"]]["verifier"],
-        "verify": {"workers": config["resources"]["verify"]["threads"], **config["verify"]},
     }
 
 
@@ -127,7 +97,8 @@ def main() -> None:
     recipe = config["recipes"][point.recipe]
     asked = {"prompts": options.prompts, "samples": options.samples}
     recipe["rollouts"] |= {key: value for key, value in asked.items() if value is not None}
-    job = grpo_job(config, point, checkpoint)
+    once = {"warmup_updates": 0, "every": None, "folder": None}
+    job = {**grpo_job(config, point, checkpoint, iterations=1, updates=1), **once}
     recipe["sft"]["microbatch_tokens"] = job["microbatch_tokens"]
     with tempfile.TemporaryDirectory() as folder:
         overlay = overlay_of(config, point, options, f"{folder}/results")
@@ -153,10 +124,20 @@ def main() -> None:
 
 
 def as_row(measured: dict, beta: float, use_vllm: bool) -> dict:
-    """A measurement of GRPO with the keys of ours."""
-    whole_process = measured.pop("process")
-    sampled_by = "TRL with vLLM" if use_vllm else "TRL with transformers"
-    return {"method": f"GRPO, beta {beta}", "sampled_by": sampled_by, **whole_process, **measured}
+    """A measurement of GRPO with the keys of ours. Right or wrong, every rollout passes the model: what was sampled is trained on."""
+    whole_process, (only,) = measured["process"], measured["iterations"]
+    return {
+        "method": f"GRPO, beta {beta}",
+        "sampled_by": "TRL with vLLM" if use_vllm else "TRL with transformers",
+        "seconds": whole_process["seconds"],
+        "peak_memory_mb": whole_process["peak_memory_mb"],
+        "load_s": measured["load_s"],
+        "work_s": only["work_s"],
+        "reward": only["reward"],
+        "tokens_sampled": only["tokens_sampled"],
+        "tokens_trained": only["tokens_sampled"],
+        "versions": measured["versions"],
+    }
 
 
 if __name__ == "__main__":

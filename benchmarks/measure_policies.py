@@ -42,6 +42,13 @@ def measure_policies(config: dict, model: str, benchmark: str, policies: dict[in
     return measured
 
 
+def measure(job: dict) -> dict:
+    """For child.py: `configfile`, `model`, `benchmark`, and `policies`, a list of (iteration, folder) that begins with the base model."""
+    config = setting.load_config(job["configfile"])
+    policies = {iteration: pathlib.Path(folder) for iteration, folder in job["policies"]}
+    return {"policies": list(measure_policies(config, job["model"], job["benchmark"], policies).values())}
+
+
 def graded(config: dict, block: dict, prompts: list, completions: list[list[Completion]], tokenizer) -> Responses:
     """The completions of each prompt, verified."""
     rows = [(p, k, c) for p, group in zip(prompts, completions, strict=True) for k, c in enumerate(group)]

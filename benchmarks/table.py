@@ -141,7 +141,7 @@ def replace_between(page: str, start: str, end: str, body: str) -> str:
     pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
     pieces = pattern.split(page)
     if len(pieces) != 2:
-        raise ValueError(f"{PAGE}: {start} … {end} found {len(pieces) - 1} times; it must stand there once")
+        raise ValueError(f"{start} … {end} found {len(pieces) - 1} times in the page; it must stand there once")
     return f"{start}\n{body}\n{end}".join(pieces)
 
 

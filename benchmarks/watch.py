@@ -17,12 +17,13 @@ MARK = "OPSFT_WATCHED"
 
 @dataclass(frozen=True)
 class Watched:
-    """Wall-clock of a command, and its peak memory in MiB.
+    """When a command began, as a time of `time.time`, its wall-clock, and its peak memory in MiB.
 
     On a machine with a GPU the memory is the device's, all processes together, less what was taken before the start. Elsewhere it is that
     of all processes that the command has started, directly or not, as proportional set size: pages that several share count once.
     """
 
+    began: float
     seconds: float
     peak_memory_mb: int
 
@@ -31,14 +32,14 @@ def run_watched(command: list[str], log: pathlib.Path) -> Watched:
     """Run `command` with its output in `log`. Raises RuntimeError with the end of the log where it fails."""
     idle = settled_memory_mb() if has_gpu() else 0
     peak, mark = 0, uuid.uuid4().hex
-    started = time.monotonic()
+    began, started = time.time(), time.monotonic()
     options = {"stderr": subprocess.STDOUT, "env": os.environ | {MARK: mark}}
     with open(log, "wb") as output, subprocess.Popen(command, stdout=output, **options) as process:
         while not has_ended(process):
             peak = max(peak, device_memory_mb() if has_gpu() else marked_memory_mb(mark))
     seconds = time.monotonic() - started
     check_status(process.returncode, command, log)
-    return Watched(round(seconds, 2), round(peak - idle))
+    return Watched(began, round(seconds, 2), round(peak - idle))
 
 
 def check_status(status: int, command: list[str], log: pathlib.Path) -> None:

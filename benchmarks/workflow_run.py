@@ -1,0 +1,81 @@
+"""A run of the workflow on one point, watched from outside: when each policy was there, and what its iteration took."""
+
+import pathlib
+import sys
+
+import yaml
+
+from benchmarks.watch import Watched, run_watched
+from opsft_flow.files import read_json
+from opsft_flow.places import iteration_folder, policy_manifest, problem_file
+from opsft_flow.points import Point
+from opsft_flow.policy import locate
+from opsft_flow.timings import time_columns
+
+
+def run_snakemake(targets: list[pathlib.Path], overlays: list[str], log: pathlib.Path) -> Watched:
+    """Make the targets on all cores."""
+    command = [sys.executable, "-m", "snakemake", *map(str, targets), "--cores", "all", "--configfile", *overlays]
+    return run_watched(command, log)
+
+
+def read_runs(iteration: pathlib.Path) -> dict[str, dict]:
+    """What the sidecars of an iteration's folder say of its training, by kind of node."""
+    files = [*sorted((iteration / "train").glob("*.run.json")), iteration / "policy.run.json"]
+    return {sidecar["settings"]["node"]: sidecar["run"] for sidecar in map(read_json, files)}
+
+
+def train_policies(
+    problems: str, point: Point, block: dict, iterations: int, every: int, configfile: list[str], folder: pathlib.Path
+) -> tuple[Watched, list[dict], dict[int, pathlib.Path]]:
+    """Train `iterations` policies of the point from nothing and measure none: the command, its iterations, and each `every`-th policy.
+
+    `block` is a block of the sweep that holds the point's benchmarks. What is prepared once for a sweep, problem sets and the base model's
+    manifest, is made before and not counted. All sums of an iteration are those since the start.
+    """
+    results = folder / "results"
+    sweep = {
+        "models": [point.model],
+        "recipes": [point.recipe],
+        "budgets": [point.budget],
+        "seeds": [point.seed],
+        "benchmarks": block["benchmarks"],
+    }
+    overlay = {
+        "results": str(results),
+        "keep": {"every": every},
+        "recipes": {point.recipe: {"iterations": iterations}},
+        "sweep": [sweep],
+    }
+    (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    overlays = [*configfile, str(folder / "overlay.yaml")]
+    before = [results / policy_manifest(point.model, None, 0), results / problem_file(problems)]
+    run_snakemake(before, overlays, folder / "log")
+    last = results / policy_manifest(point.model, point, iterations)
+    watched = run_snakemake([last], overlays, folder / "log")
+    rows = read_iterations(results, point, iterations, watched.began)
+    manifests = {row["iteration"]: results / policy_manifest(point.model, point, row["iteration"]) for row in rows}
+    kept = [i for i in manifests if i % every == 0 or i == iterations]
+    return watched, rows, {i: locate(manifests[i], read_json(manifests[i])) for i in kept}
+
+
+def read_iterations(results: pathlib.Path, point: Point, iterations: int, began: float) -> list[dict]:
+    """A row for each iteration; `seconds` are those from `began` until its policy was in place, as its manifest's time of change says."""
+    rows, work, sampled = [], 0.0, 0
+    for i in range(1, iterations + 1):
+        iteration = results / iteration_folder(point, i)
+        runs, selection = read_runs(iteration), read_json(iteration / "train" / "filter.json")
+        manifest = iteration / "policy.json"
+        work += sum(time_columns(run)["work"] for run in runs.values())
+        sampled += runs["generate"]["tokens"]
+        rows.append(
+            {
+                "iteration": i,
+                "seconds": round(manifest.stat().st_mtime - began, 2),
+                "work_s": round(work, 2),
+                "reward": round(selection["kept_share"], 4),
+                "tokens_sampled": sampled,
+                "tokens_trained": read_json(manifest)["tokens_trained"],
+            }
+        )
+    return rows
