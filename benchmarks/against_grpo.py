@@ -28,7 +28,7 @@ from benchmarks.grpo_claims import OURS, Arm, report
 from benchmarks.grpo_figure import against_time
 from benchmarks.grpo_job import grpo_job
 from benchmarks.grpo_run import train_by_grpo
-from benchmarks.workflow_run import train_policies
+from benchmarks.workflow_run import overlay_of, train_policies
 from opsft_flow.config import engine_for
 from opsft_flow.figures import save
 from opsft_flow.files import read_json
@@ -46,6 +46,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--betas", type=float, nargs="*", default=[0.0, 0.04], help="GRPO's weights of the KL term")
     parser.add_argument(
         "--grpo-lrs", type=float, nargs="*", default=[], help="GRPO's learning rates beside the recipe's"
+    )
+    parser.add_argument(
+        "--microbatch-tokens", type=int, help="tokens that pass the model at once, of both (default: the recipe's)"
     )
     parser.add_argument("--trl-python", default=sys.executable, help="the interpreter of TRL's environment")
     parser.add_argument("--trl-vllm", action="store_true", help="let TRL sample with vLLM, in its own process")
@@ -67,6 +70,8 @@ class Comparison:
         self.block = self.config["sweep"][0]
         self.recipe_name, self.benchmark = self.block["recipes"][0], self.block["benchmarks"][0]
         self.recipe = self.config["recipes"][self.recipe_name]
+        if options.microbatch_tokens:
+            self.recipe["sft"]["microbatch_tokens"] = options.microbatch_tokens
 
     def arms(self) -> list[Arm]:
         """What is compared: on-policy SFT, and GRPO with every weight of the KL term and learning rate."""
@@ -120,9 +125,8 @@ class Comparison:
             asked = {"beta": arm.beta, "optimizer": optimizer, "use_vllm": options.trl_vllm, "every": options.every}
             return train_by_grpo({**job, **asked}, folder, options.trl_python)
         point = Point(self.model, self.recipe_name, options.budget, seed)
-        watched, rows, policies = train_policies(
-            self.recipe["problems"], point, self.block, options.iterations, options.every, options.configfile, folder
-        )
+        overlay = overlay_of(point, self.block, self.recipe, options.iterations, options.every)
+        watched, rows, policies = train_policies(self.recipe["problems"], point, overlay, options.configfile, folder)
         return {"peak_memory_mb": watched.peak_memory_mb, "versions": record.versions()}, rows, policies
 
 

@@ -31,7 +31,7 @@ engine: {name: vllm}
 YAML
 config=(--configfile experiments/gsm8k-0.5b.yaml ${OVERLAY:-} experiments/local.yaml "$results/overlay.yaml")
 
-declare -A own=([iteration]=$results/iteration.yaml [orchestration]=$results/orchestration.yaml)
+declare -A own=([iteration]=$results/iteration.yaml [orchestration]=$results/orchestration.yaml [against_grpo]=benchmarks/against-grpo-h100.yaml)
 
 measure() { # NAME BENCHMARK [OPTION ...]
   local name=$1 benchmark=$2 status
@@ -56,5 +56,7 @@ measure gpu-transformers iteration --engine transformers --betas 0 0.04
 measure gpu-sft sft
 measure gpu-vllm iteration --engine vllm --betas 0 --trl-vllm
 measure gpu-sft-checkpointing sft --gradient-checkpointing
+# Goes on where its time limit has ended it before.
+measure h100 against_grpo --budget 150 --iterations 8 --every 2 --seeds 0 --trl-vllm --microbatch-tokens 8192 --figure "$results/against_grpo-h100"
 echo "== done: $(date -u +%T); to put them in the table: cp $results/*.json benchmarks/results/ && python -m benchmarks.table"
 exit "$failed"

@@ -7,7 +7,7 @@ import yaml
 
 from benchmarks.watch import Watched, run_watched
 from opsft_flow.files import read_json
-from opsft_flow.places import iteration_folder, policy_manifest, problem_file
+from opsft_flow.places import is_measured, iteration_folder, policy_manifest, problem_file
 from opsft_flow.points import Point
 from opsft_flow.policy import locate
 from opsft_flow.timings import time_columns
@@ -25,15 +25,8 @@ def read_runs(iteration: pathlib.Path) -> dict[str, dict]:
     return {sidecar["settings"]["node"]: sidecar["run"] for sidecar in map(read_json, files)}
 
 
-def train_policies(
-    problems: str, point: Point, block: dict, iterations: int, every: int, configfile: list[str], folder: pathlib.Path
-) -> tuple[Watched, list[dict], dict[int, pathlib.Path]]:
-    """Train `iterations` policies of the point from nothing and measure none: the command, its iterations, and each `every`-th policy.
-
-    `block` is a block of the sweep that holds the point's benchmarks. What is prepared once for a sweep, problem sets and the base model's
-    manifest, is made before and not counted. All sums of an iteration are those since the start.
-    """
-    results = folder / "results"
+def overlay_of(point: Point, block: dict, recipe: dict, iterations: int, every: int) -> dict:
+    """An overlay of the point alone, which keeps each `every`-th of its policies and the last; `block` is a block of the sweep with its benchmarks."""
     sweep = {
         "models": [point.model],
         "recipes": [point.recipe],
@@ -41,22 +34,29 @@ def train_policies(
         "seeds": [point.seed],
         "benchmarks": block["benchmarks"],
     }
-    overlay = {
-        "results": str(results),
-        "keep": {"every": every},
-        "recipes": {point.recipe: {"iterations": iterations}},
-        "sweep": [sweep],
-    }
-    (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay))
-    overlays = [*configfile, str(folder / "overlay.yaml")]
+    changed = {"iterations": iterations, "sft": {"microbatch_tokens": recipe["sft"]["microbatch_tokens"]}}
+    return {"keep": {"every": every}, "recipes": {point.recipe: changed}, "sweep": [sweep]}
+
+
+def train_policies(
+    problems: str, point: Point, overlay: dict, configfile: list[str], folder: pathlib.Path
+) -> tuple[Watched, list[dict], dict[int, pathlib.Path]]:
+    """Train the policies of an overlay from nothing and measure none: the command, its iterations, and the policies that were kept.
+
+    What is prepared once for a sweep, problem sets and the base model's manifest, is made before and not counted. All sums of an iteration
+    are those since the start.
+    """
+    results, file = folder / "results", folder / "overlay.yaml"
+    file.write_text(yaml.safe_dump({**overlay, "results": str(results)}))
+    overlays, iterations = [*configfile, str(file)], overlay["recipes"][point.recipe]["iterations"]
     before = [results / policy_manifest(point.model, None, 0), results / problem_file(problems)]
     run_snakemake(before, overlays, folder / "log")
     last = results / policy_manifest(point.model, point, iterations)
     watched = run_snakemake([last], overlays, folder / "log")
-    rows = read_iterations(results, point, iterations, watched.began)
-    manifests = {row["iteration"]: results / policy_manifest(point.model, point, row["iteration"]) for row in rows}
-    kept = [i for i in manifests if i % every == 0 or i == iterations]
-    return watched, rows, {i: locate(manifests[i], read_json(manifests[i])) for i in kept}
+    kept = [i for i in range(1, iterations + 1) if is_measured(i, overlay["keep"]["every"], iterations)]
+    manifests = {i: results / policy_manifest(point.model, point, i) for i in kept}
+    policies = {i: locate(file, read_json(file)) for i, file in manifests.items()}
+    return watched, read_iterations(results, point, iterations, watched.began), policies
 
 
 def read_iterations(results: pathlib.Path, point: Point, iterations: int, began: float) -> list[dict]:
