@@ -26,7 +26,7 @@ from benchmarks import record, setting
 from benchmarks.child import measure_in_child
 from benchmarks.grpo_claims import OURS, Arm, report
 from benchmarks.grpo_figure import against_time
-from benchmarks.grpo_job import grpo_job
+from benchmarks.grpo_job import caps, grpo_job
 from benchmarks.grpo_run import train_by_grpo
 from benchmarks.workflow_run import overlay_of, train_policies
 from opsft_flow.config import engine_for
@@ -87,17 +87,19 @@ class Comparison:
 
     def parameters(self) -> dict:
         """What a run's numbers depend on, its arm and seed aside."""
-        job, sft = self.job(self.options.seeds[0]), self.recipe["sft"]
+        point, sft = Point(self.model, self.recipe_name, self.options.budget, self.options.seeds[0]), self.recipe["sft"]
+        budgets, _ = caps(self.config, point, self.options.iterations)
         grpo_engine = "TRL with vLLM" if self.options.trl_vllm else "TRL with transformers"
         return {
             "model": self.model,
             "recipe": self.recipe_name,
-            "budgets": job["budgets"],
+            "budgets": budgets,
             "every": self.options.every,
             **self.recipe["rollouts"],
-            **{key: sft[key] for key in ("lr", "warmup_updates", "normaliser", "microbatch_tokens")},
-            "updates": job["updates"],
-            "grpo_microbatch": job["microbatch"],
+            **{
+                key: sft[key]
+                for key in ("lr", "warmup_updates", "updates", "epochs", "normaliser", "microbatch_tokens")
+            },
             "engine": engine_for(self.config, self.model)["name"],
             "grpo_engine": grpo_engine,
             "benchmark": self.config["benchmarks"][self.benchmark],

@@ -28,5 +28,10 @@ def train_by_grpo(job: dict, folder: pathlib.Path, python: str) -> tuple[dict, l
         for row, tokens in zip(measured, sampled, strict=True)
     ]
     left = {i: folder / f"iteration-{i}" for i in range(1, job["iterations"] + 1)}
-    whole = {"peak_memory_mb": watched.peak_memory_mb, "load_s": run["load_s"], "versions": run["versions"]}
+    whole = {
+        "peak_memory_mb": watched.peak_memory_mb,
+        "load_s": run["load_s"],
+        "microbatch": job["microbatch"],
+        "versions": run["versions"],
+    }
     return whole, rows, {i: path for i, path in left.items() if path.exists()}
