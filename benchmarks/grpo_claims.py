@@ -48,9 +48,9 @@ def reached(run: dict) -> dict | None:
 
 
 def spread(values: Sequence[float], form: str) -> str:
-    """The mean, and of several values the least and the greatest."""
+    """The mean, and behind it the least and the greatest, where they are not written alike."""
     texts = [format(value, form) for value in (sum(values) / len(values), min(values), max(values))]
-    return texts[0] if len(values) == 1 else f"{texts[0]} ({texts[1]} to {texts[2]})"
+    return texts[0] if len(set(texts)) == 1 else f"{texts[0]} ({texts[1]} to {texts[2]})"
 
 
 def points(rows: Sequence[dict]) -> str:
@@ -105,7 +105,7 @@ def arm_table(runs: Sequence[dict]) -> str:
 UNTIL = (
     ("seconds", ".1f"),
     ("work_s", ".1f"),
-    ("iteration", ".1f"),
+    ("iteration", ".3g"),
     ("tokens_sampled", ",.0f"),
     ("tokens_trained", ",.0f"),
 )

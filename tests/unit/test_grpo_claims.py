@@ -87,7 +87,7 @@ def test_grpo_alone_is_compared_with_nothing():
 def test_the_table_of_methods_has_a_row_for_each_and_leaves_empty_what_was_not_reached():
     rows = arm_table([OUR_RUNS[0], GRPO_RUNS[1]]).splitlines()[2:]
     assert rows[0].startswith(
-        "| on-policy SFT | 1 of 1 | 20.0 | 4.0 | 2.0 | +1.0 [-1.0, +3.0] | 2,000 | 200 | 500 | -60% |"
+        "| on-policy SFT | 1 of 1 | 20.0 | 4.0 | 2 | +1.0 [-1.0, +3.0] | 2,000 | 200 | 500 | -60% |"
     )
     assert rows[1].startswith("| GRPO, beta 0.04, lr 0.001 | 0 of 1 |  |  |  |  |  |  | 750 | -30% |")
 
