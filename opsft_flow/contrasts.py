@@ -4,7 +4,7 @@ import itertools
 
 from opsft.estimators.bootstrap import Resampling
 from opsft.estimators.budget_curve import default_budgets
-from opsft.estimators.contrast import Contrast, contrast
+from opsft.estimators.contrast import Contrast, contrast, resample_group
 from opsft.estimators.responses import Responses
 from opsft_flow.comparisons import Group
 from opsft_flow.summary import estimate_columns
@@ -33,9 +33,14 @@ def contrast_rows(group: Group, budgets: list[int] | None, resampling: Resamplin
         seeds.setdefault((point.recipe, point.budget), []).append(measured)
     cutoffs = tuple(budgets or default_budgets(group.base.max_tokens))
     rows = []
+    # Each with a stream of its own: equal numbers of seeds would be drawn alike.
+    drawn = {
+        cell: resample_group([r for _, r in measured], group.base.problem_ids, cutoffs, resampling, (number,))
+        for number, (cell, measured) in enumerate(seeds.items())
+    }
     for (first, before), (second, after) in itertools.combinations(seeds.items(), 2):
         if (first[0] == second[0]) != (first[1] == second[1]):
-            found = contrast([r for _, r in before], [r for _, r in after], cutoffs, resampling)
+            found = contrast(drawn[first], drawn[second], resampling.level)
             sides = {**side_columns("first", first, before), **side_columns("second", second, after)}
             head = {"model": group.model, "benchmark": group.benchmark}
             rows.append({**head, **sides, **difference_columns(found, cutoffs)})

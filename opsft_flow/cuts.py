@@ -13,7 +13,7 @@ import pandas
 
 from opsft.estimators.bootstrap import Resampling
 from opsft.estimators.budget_curve import default_budgets
-from opsft.estimators.contrast import contrast
+from opsft.estimators.contrast import Group, contrast, resample_group
 from opsft.estimators.responses import Responses
 from opsft_flow.contrasts import CURVE_COLUMNS, DIFFERENCES, difference_columns
 from opsft_flow.places import Place, iteration_folder
@@ -98,16 +98,21 @@ class Reader:
         self.cap = settings["max_tokens"][cell.benchmark]
         self.budgets = tuple(settings["budgets"] or default_budgets(self.cap))
         self.resampling = Resampling(**settings["resampling"])
-        self.base = self.read(None, 0)
+        base = self.read(None, 0)
+        self.problem_ids = base.problem_ids
+        self.base = self.resampled([base])
 
     def read(self, point: Point | None, iteration: int) -> Responses:
         place = Place(self.cell.points[0].model, point, iteration, self.cell.benchmark)
         return read_responses(self.results / place.path, self.cap)
 
+    def resampled(self, policies: list[Responses]) -> Group:
+        return resample_group(policies, self.problem_ids, self.budgets, self.resampling)
+
     def columns(self, iteration: int) -> dict:
         if iteration not in self.found:
             seeds = [self.read(point, iteration) for point in self.cell.points]
-            found = contrast([self.base], seeds, self.budgets, self.resampling)
+            found = contrast(self.base, self.resampled(seeds), self.resampling.level)
             self.found[iteration] = {
                 "accuracy": sum(responses.correct.mean() for responses in seeds) / len(seeds),
                 "tokens_mean": self.cell.lengths[iteration],

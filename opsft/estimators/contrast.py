@@ -1,6 +1,7 @@
 """Two groups of policies on the same problems, each the training seeds of one recipe, or the base model alone.
 
-A resample draws problems once for both groups, which pairs them, and seeds within each group (see `seeds`).
+A resample draws problems once for all groups, which pairs them, and seeds within each group (see `seeds`). Each group is resampled once, however many
+it is compared with.
 """
 
 import math
@@ -11,7 +12,6 @@ import numpy as np
 
 from opsft.estimators.bootstrap import Estimate, Resampling, percentile_interval, resampled_sums
 from opsft.estimators.budget_curve import budget_curve
-from opsft.estimators.pairs import per_problem
 from opsft.estimators.responses import Responses
 from opsft.estimators.seeds import seed_shares
 
@@ -19,56 +19,70 @@ ACCURACY, TOKENS, CURVE = 0, 1, 2
 
 
 @dataclass(frozen=True)
+class Group:
+    """The means over a group's seeds and all problems: accuracy, length in tokens, and the curve at each budget, [2 + B].
+
+    `drawn` has them in every resample, [R, 2 + B]; NaN with one problem.
+    """
+
+    values: np.ndarray
+    drawn: np.ndarray
+    max_tokens: int
+
+
+@dataclass(frozen=True)
 class Contrast:
-    """The second group's means over its seeds against the first's: of accuracy and at each budget of the curve a difference, of length a ratio."""
+    """A second group against a first: of accuracy and at each budget of the curve a difference, of length a ratio."""
 
     accuracy: Estimate
     tokens_ratio: Estimate
     curve: list[Estimate]
 
 
-def contrast(
-    first: Sequence[Responses], second: Sequence[Responses], budgets: tuple[int, ...], resampling: Resampling
-) -> Contrast:
-    """Compare two groups; `budgets` are the cut-offs of the curve, in tokens.
+def resample_group(
+    policies: Sequence[Responses],
+    problem_ids: Sequence[str],
+    budgets: tuple[int, ...],
+    resampling: Resampling,
+    stream: tuple[int, ...] = (),
+) -> Group:
+    """The means of a group of seeds. `budgets` are the cut-offs of the curve, in tokens; groups of another `stream` draw their seeds independently.
 
-    Each interval of the curve stands for its budget alone: none is widened because there are many. With one problem there is no interval:
-    NaN. Raises ValueError where two policies have other problems or another max_tokens; they may differ in n.
+    Raises ValueError where a policy has other problems than `problem_ids`, or two have another max_tokens; they may differ in n.
     """
-    policies, split = [*first, *second], len(first)
-    measures = per_problem_measures(policies, budgets)
-    problems, count, kinds = measures.shape
+    caps = sorted({policy.max_tokens for policy in policies})
+    if len(caps) > 1:
+        raise ValueError(f"max_tokens of the policies are {', '.join(map(str, caps))}: all must agree")
+    measures = np.stack([per_problem(policy.in_order_of(problem_ids), budgets) for policy in policies], axis=1)
+    problems, seeds, kinds = measures.shape
     flat = measures.reshape(problems, -1)
     sums = (
         resampled_sums(flat, resampling) if problems > 1 else np.full((resampling.resamples, flat.shape[1]), math.nan)
     )
-    drawn = sums.reshape(-1, count, kinds) / problems
-    values = [measures[:, part].mean(axis=(0, 1)) for part in (slice(split), slice(split, None))]
-    resampled = [
-        _means(drawn[:, :split], seed_shares(split, resampling, (1,))),
-        _means(drawn[:, split:], seed_shares(count - split, resampling)),
-    ]
+    shares = seed_shares(seeds, resampling, stream)
+    drawn = np.einsum("rsm,rs->rm", sums.reshape(-1, seeds, kinds) / problems, shares)
+    return Group(values=measures.mean(axis=(0, 1)), drawn=drawn, max_tokens=caps[0])
 
-    def difference(kind: int) -> Estimate:
-        gains = resampled[1][:, kind] - resampled[0][:, kind]
-        return percentile_interval(values[1][kind] - values[0][kind], gains, resampling.level)
 
-    ratios = resampled[1][:, TOKENS] / resampled[0][:, TOKENS]
+def per_problem(policy: Responses, budgets: tuple[int, ...]) -> np.ndarray:
+    """Accuracy, mean length and the curve at each budget, of each problem: [P, 2 + B]."""
+    curve = budget_curve(policy.correct, policy.finished, policy.lengths, budgets)
+    return np.column_stack([policy.correct.mean(axis=1), policy.lengths.mean(axis=1), curve])
+
+
+def contrast(first: Group, second: Group, level: float) -> Contrast:
+    """Compare two groups that were resampled alike, over the same problems and budgets.
+
+    Each interval of the curve stands for its budget alone: none is widened because there are many. Raises ValueError where max_tokens,
+    which caps the lengths, is not the same.
+    """
+    if first.max_tokens != second.max_tokens:
+        raise ValueError(f"max_tokens is {first.max_tokens} and {second.max_tokens} for two groups: must agree")
+    values, drawn = second.values - first.values, second.drawn - first.drawn
+    differences = [percentile_interval(*pair, level) for pair in zip(values, drawn.T, strict=True)]
+    ratios = second.drawn[:, TOKENS] / first.drawn[:, TOKENS]
     return Contrast(
-        accuracy=difference(ACCURACY),
-        tokens_ratio=percentile_interval(values[1][TOKENS] / values[0][TOKENS], ratios, resampling.level),
-        curve=[difference(kind) for kind in range(CURVE, kinds)],
+        accuracy=differences[ACCURACY],
+        tokens_ratio=percentile_interval(second.values[TOKENS] / first.values[TOKENS], ratios, level),
+        curve=differences[CURVE:],
     )
-
-
-def per_problem_measures(policies: Sequence[Responses], budgets: tuple[int, ...]) -> np.ndarray:
-    """Accuracy, mean length and the curve at each budget, of each problem under each policy: [P, K, 2 + B]."""
-    accuracy, tokens = per_problem(policies)
-    aligned = [policy.in_order_of(policies[0].problem_ids) for policy in policies]
-    curves = np.stack([budget_curve(r.correct, r.finished, r.lengths, budgets) for r in aligned], axis=1)
-    return np.concatenate([accuracy[..., None], tokens[..., None], curves], axis=2)
-
-
-def _means(drawn: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Means over the drawn seeds, [R, M], from [R, S, M] and each seed's share, [R, S]."""
-    return np.einsum("rsm,rs->rm", drawn, shares)
