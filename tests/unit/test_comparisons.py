@@ -1,16 +1,12 @@
 """The tables that compare points, from a results tree that is made by hand."""
 
-import importlib.util
-import json
 import pathlib
 
-import pandas
 import pytest
 
 from opsft_flow.comparisons import PAIR_COLUMNS, pair_rows, read_groups, recipe_rows
 from tests.unit.graded_place import write_place
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "compare.py"
 RESAMPLING = {"resamples": 200, "level": 0.95, "seed": 0}
 
 
@@ -86,18 +82,3 @@ def test_the_seeds_of_a_schedule_are_pooled_beside_those_of_a_budget(settings, t
         (16, 1, 40),
         ("falling", 1, 25),
     ]
-
-
-def test_the_node_writes_both_tables_and_a_heading_where_there_is_no_pair(settings, tmp_path, monkeypatch):
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
-        monkeypatch.setenv(name, "1")
-    settings["points"] = settings["points"][:1]
-    files = {name: str(tmp_path / name) for name in ("pairs", "recipes", "run")}
-    options = [text for name, file in files.items() for text in (f"--{name}", file)]
-    monkeypatch.setattr("sys.argv", ["compare.py", "--settings", json.dumps(settings), *options])
-    spec = importlib.util.spec_from_file_location("script_compare", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    script.main()
-    assert pandas.read_csv(files["pairs"]).columns.tolist() == PAIR_COLUMNS
-    assert pandas.read_csv(files["recipes"])["accuracy"].tolist() == pytest.approx([2 / 3])

@@ -1,20 +1,25 @@
 """How soon how much shorter, from a results tree that is made by hand."""
 
+import importlib.util
+import json
+import pathlib
+
 import pandas
 import pytest
 
 from opsft.estimators.bootstrap import Resampling
-from opsft_flow.comparisons import read_groups
+from opsft_flow.comparisons import PAIR_COLUMNS, read_groups
 from opsft_flow.contrasts import CONTRAST_COLUMNS, contrast_rows
 from opsft_flow.cuts import CUT_COLUMNS, cut_rows
 from opsft_flow.files import write_json
 from tests.unit.graded_place import write_place
 
+SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "compare.py"
 TOKENS = {("usual", 0): (50, 40, 20), ("usual", 1): (70, 50, 24), (16, 0): (95, 90, 85)}
 """Mean tokens after iterations 1, 2 and 3 of each point; the base model takes 100."""
 
 
-def write_batch(folder, rollouts: int, tokens: float, copied: bool) -> None:
+def write_batch(folder, rollouts: int, tokens: float | None, copied: bool) -> None:
     """What filter and sft leave of one iteration."""
     before = dict.fromkeys(("accuracy", "truncated", "entropy", "prompts_all_right", "prompts_all_wrong"), 0.5)
     statistics = {
@@ -82,6 +87,13 @@ def test_accuracy_and_what_it_took_are_those_of_that_iteration(settings, points)
     assert all(set(row) <= set(CUT_COLUMNS) for row in rows.values())
 
 
+def test_an_iteration_after_a_stop_took_nothing(settings, points, tmp_path):
+    for seed in (0, 1):
+        write_batch(tmp_path / f"m/r/L-usual/seed{seed}/iter3", rollouts=0, tokens=None, copied=True)
+    rows = by_cut(cut_rows(settings, points), "usual")
+    assert [rows[0.6][name] for name in ("rollouts", "tokens_sampled", "updates", "tokens_trained")] == [16, 200, 2, 30]
+
+
 def test_a_constant_budget_is_not_mistaken_for_an_iteration_of_a_schedule(settings, points):
     rows = by_cut(cut_rows(settings, points), 16)
     assert (rows[None]["seeds"], rows[None]["iteration"], rows[None]["tokens_mean"]) == (1, 3, 85)
@@ -110,3 +122,22 @@ def test_two_that_differ_in_both_recipe_and_budget_are_not_compared(settings, tm
     settings["points"][-1]["recipe"] = "other"
     (group,) = read_groups(settings)
     assert contrast_rows(group, None, Resampling(resamples=10)) == []
+
+
+def test_the_node_writes_all_tables_and_a_heading_where_nothing_is_compared(settings, points, tmp_path, monkeypatch):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
+        monkeypatch.setenv(name, "1")
+    settings["points"] = settings["points"][-1:]
+    points.to_parquet(tmp_path / "points")
+    files = {name: str(tmp_path / name) for name in ("points", "pairs", "recipes", "contrasts", "cuts", "run")}
+    options = [text for name, file in files.items() for text in (f"--{name}", file)]
+    monkeypatch.setattr("sys.argv", ["compare.py", "--settings", json.dumps(settings), *options])
+    spec = importlib.util.spec_from_file_location("script_compare", SCRIPT)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    script.main()
+    tables = {name: pandas.read_csv(files[name]) for name in ("pairs", "recipes", "contrasts", "cuts")}
+    assert tables["pairs"].columns.tolist() == PAIR_COLUMNS
+    assert tables["contrasts"].columns.tolist() == CONTRAST_COLUMNS
+    assert tables["recipes"]["accuracy"].tolist() == pytest.approx([1 / 3])
+    assert tables["cuts"]["cut"].isna().tolist() == [False] * 4 + [True]
