@@ -65,6 +65,11 @@ def shortening(rows: Sequence[dict]) -> str:
     return spread([100 * (row["difference"]["tokens_ratio"]["value"] - 1) for row in rows], "+.0f") + "%"
 
 
+def heading(columns: Sequence[str]) -> list[str]:
+    """The first two lines of a markdown table."""
+    return ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+
+
 def arm_table(runs: Sequence[dict]) -> str:
     """A row for every arm: where it was 40% shorter, and where it ended."""
     columns = [
@@ -82,7 +87,7 @@ def arm_table(runs: Sequence[dict]) -> str:
         "seconds in all",
         "of them work",
     ]
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines = heading(columns)
     for arm, its_runs in by_arm(runs).items():
         found = [row for row in map(reached, its_runs) if row]
         last = [run["iterations"][-1] for run in its_runs]
@@ -163,7 +168,7 @@ def run_table(runs: Sequence[dict]) -> str:
         "accuracy, %",
         "points against the base",
     ]
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines = heading(columns)
     for arm, its_runs in by_arm(runs).items():
         for run in its_runs:
             for name, row in (("-40%", reached(run)), ("the end", run["iterations"][-1])):

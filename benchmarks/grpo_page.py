@@ -4,12 +4,9 @@ python -m benchmarks.grpo_page            # writes the page
 python -m benchmarks.grpo_page --check    # fails where it is not that of the records
 """
 
-import argparse
-import sys
-
 from benchmarks.grpo_claims import arm_table, run_table, sentences
 from benchmarks.setting import ROOT
-from benchmarks.table import RESULTS, describe, replace_between
+from benchmarks.table import RESULTS, describe, replace_between, write_or_check
 from opsft_flow.files import read_json
 
 PAGE = ROOT / "docs" / "against_grpo.md"
@@ -36,14 +33,7 @@ def render_record(name: str, record: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where the page is out of date")
-    options = parser.parse_args()
-    page = PAGE.read_text()
-    rendered = render(page)
-    if options.check:
-        sys.exit(f"{PAGE}: out of date; run python -m benchmarks.grpo_page" if rendered != page else 0)
-    PAGE.write_text(rendered)
+    write_or_check(PAGE, render, "benchmarks.grpo_page", __doc__)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ python -m benchmarks.table --check    # fails where they are not those of the re
 """
 
 import argparse
+import pathlib
 import re
 import sys
+from collections.abc import Callable
 
 from benchmarks.setting import ROOT
 from opsft_flow.files import read_json
@@ -145,15 +147,20 @@ def replace_between(page: str, start: str, end: str, body: str) -> str:
     return f"{start}\n{body}\n{end}".join(pieces)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def write_or_check(page: pathlib.Path, render: Callable[[str], str], module: str, description: str) -> None:
+    """The command of a page that is rendered from records: writes it, or with `--check` ends with an error where it is out of date."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; fail where the page is out of date")
     options = parser.parse_args()
-    page = PAGE.read_text()
-    rendered = render(page)
+    text = page.read_text()
+    rendered = render(text)
     if options.check:
-        sys.exit(f"{PAGE}: out of date; run python -m benchmarks.table" if rendered != page else 0)
-    PAGE.write_text(rendered)
+        sys.exit(f"{page}: out of date; run python -m {module}" if rendered != text else 0)
+    page.write_text(rendered)
+
+
+def main() -> None:
+    write_or_check(PAGE, render, "benchmarks.table", __doc__)
 
 
 if __name__ == "__main__":
