@@ -79,55 +79,59 @@ def is_of(points: pandas.DataFrame, block: dict) -> pandas.Series:
 
 def cut_rows(settings: dict, points: pandas.DataFrame) -> list[dict]:
     """A row for each cell and cut, and one for its last iteration."""
-    rows = []
+    rows, readers = [], {}
     for cell in cells_of(settings, points):
-        reader = Reader(settings, cell)
+        model, recipe, budget = cell_key(vars(cell.points[0]))
+        if (model, cell.benchmark) not in readers:
+            readers[model, cell.benchmark] = Reader(settings, model, cell.benchmark)
+        reader, found = readers[model, cell.benchmark], {}
+        head = {"model": model, "recipe": recipe, "budget": budget, "benchmark": cell.benchmark}
         for cut in (*settings["cuts"], None):
             iteration = max(cell.lengths) if cut is None else cell.reached(cut)
-            keys = dict(zip(("model", "recipe", "budget"), cell_key(vars(cell.points[0])), strict=True))
-            keys |= {"benchmark": cell.benchmark, "seeds": len(cell.points), "cut": cut, "iteration": iteration}
-            rows.append({**keys, **(reader.columns(iteration) if iteration else {})})
+            # One iteration may be the first of several cuts.
+            if iteration and iteration not in found:
+                found[iteration] = reader.columns(cell, iteration)
+            keys = {**head, "seeds": len(cell.points), "cut": cut, "iteration": iteration}
+            rows.append({**keys, **found.get(iteration, {})})
     return rows
 
 
 class Reader:
-    """What is measured of one cell, of each iteration once: one may be the first of several cuts."""
+    """What is measured of the cells of one model on one benchmark, against its base model."""
 
-    def __init__(self, settings: dict, cell: Cell) -> None:
-        self.results, self.cell, self.found = Path(settings["results"]), cell, {}
-        self.cap = settings["max_tokens"][cell.benchmark]
+    def __init__(self, settings: dict, model: str, benchmark: str) -> None:
+        self.results, self.benchmark = Path(settings["results"]), benchmark
+        self.cap = settings["max_tokens"][benchmark]
         self.budgets = tuple(settings["budgets"] or default_budgets(self.cap))
         self.resampling = Resampling(**settings["resampling"])
-        base = self.read(None, 0)
+        base = self.read(Place(model, None, 0, benchmark))
         self.problem_ids = base.problem_ids
         self.base = self.resampled([base])
 
-    def read(self, point: Point | None, iteration: int) -> Responses:
-        place = Place(self.cell.points[0].model, point, iteration, self.cell.benchmark)
+    def read(self, place: Place) -> Responses:
         return read_responses(self.results / place.path, self.cap)
 
     def resampled(self, policies: list[Responses]) -> Group:
         return resample_group(policies, self.problem_ids, self.budgets, self.resampling)
 
-    def columns(self, iteration: int) -> dict:
-        if iteration not in self.found:
-            seeds = [self.read(point, iteration) for point in self.cell.points]
-            found = contrast(self.base, self.resampled(seeds), self.resampling.level)
-            self.found[iteration] = {
-                "accuracy": sum(responses.correct.mean() for responses in seeds) / len(seeds),
-                "tokens_mean": self.cell.lengths[iteration],
-                **difference_columns(found, self.budgets),
-                **self.spent(iteration),
-            }
-        return self.found[iteration]
+    def columns(self, cell: Cell, iteration: int) -> dict:
+        """The columns of a row about one iteration of a cell."""
+        seeds = [self.read(Place(point.model, point, iteration, self.benchmark)) for point in cell.points]
+        found = contrast(self.base, self.resampled(seeds), self.resampling.level)
+        return {
+            "accuracy": sum(responses.correct.mean() for responses in seeds) / len(seeds),
+            "tokens_mean": cell.lengths[iteration],
+            **difference_columns(found, self.budgets),
+            **self.spent(cell, iteration),
+        }
 
-    def spent(self, iteration: int) -> dict[str, float]:
+    def spent(self, cell: Cell, iteration: int) -> dict[str, float]:
         """What training had taken by then: the mean over the seeds."""
         total = dict.fromkeys(SPENT, 0.0)
-        for point, i in itertools.product(self.cell.points, range(1, iteration + 1)):
+        for point, i in itertools.product(cell.points, range(1, iteration + 1)):
             batch = training_columns(f"{self.results}/{iteration_folder(point, i)}")
             # Once a point has stopped, nothing is sampled, and nothing has a mean.
             batch["tokens_sampled"] = batch["rollouts"] * (batch["train_tokens_mean"] or 0)
             for name in SPENT:
-                total[name] += (batch[name] or 0) / len(self.cell.points)
+                total[name] += (batch[name] or 0) / len(cell.points)
         return {name: round(value) for name, value in total.items()}
