@@ -12,6 +12,7 @@ from transformers import Trainer, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from benchmarks.record import versions
+from opsft.attention import avoid_cudnn_attention
 from opsft.tokenizer import load_tokenizer
 from opsft.verify import Response, verify
 
@@ -141,6 +142,7 @@ def measure(job: dict) -> dict:
 
     `ended` is a time of `time.time`, `work_s` what has been trained for until then, loading not included.
     """
+    avoid_cudnn_attention()
     started = time.time()
     iterations = Iterations(job, lambda: trainer)
     with tempfile.TemporaryDirectory() as folder:

@@ -8,6 +8,7 @@ from trl import SFTConfig, SFTTrainer
 
 from benchmarks.record import versions
 from benchmarks.training_clock import TrainingClock
+from opsft.attention import avoid_cudnn_attention
 from opsft.tokenizer import load_tokenizer
 
 
@@ -58,6 +59,7 @@ def arguments_of(job: dict, folder: str, on_gpu: bool) -> SFTConfig:
 
 def measure(job: dict) -> dict:
     """Train on the updates of the job."""
+    avoid_cudnn_attention()
     clock = TrainingClock()
     tokenizer = load_tokenizer(job["checkpoint"])
     if tokenizer.pad_token is None:

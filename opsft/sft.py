@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from opsft import processes
+from opsft.attention import avoid_cudnn_attention
 from opsft.batching import Example, collate, empty_batch, microbatches, padding, shares_of
 from opsft.objective import Objective, check_head, coefficients
 from opsft.optimizers import make_optimizer, take_step
@@ -88,6 +89,7 @@ def train(
     if settings.gradient_checkpointing:
         recompute_activations(model)
     model.train()
+    avoid_cudnn_attention()
     if resumed is None:
         check_head(model, collate(batch.kept[:1], device))
     objective = Objective(model)
