@@ -4,7 +4,6 @@ The seeds of a recipe under one budget go together: the iteration is the first, 
 short enough. The last row of each, without a cut, is of the last iteration.
 """
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,11 +126,16 @@ class Reader:
 
     def spent(self, cell: Cell, iteration: int) -> dict[str, float]:
         """What training had taken by then: the mean over the seeds."""
-        total = dict.fromkeys(SPENT, 0.0)
-        for point, i in itertools.product(cell.points, range(1, iteration + 1)):
-            batch = training_columns(f"{self.results}/{iteration_folder(point, i)}")
+        seeds = [self.spent_by(point, iteration) for point in cell.points]
+        return {name: round(sum(spent[name] for spent in seeds) / len(seeds)) for name in SPENT}
+
+    def spent_by(self, point: Point, iteration: int) -> dict[str, float]:
+        """What the training of one point had taken by then."""
+        batches = [training_columns(f"{self.results}/{iteration_folder(point, i)}") for i in range(1, iteration + 1)]
+        return {
+            "rollouts": sum(batch["rollouts"] for batch in batches),
             # Once a point has stopped, nothing is sampled, and nothing has a mean.
-            batch["tokens_sampled"] = batch["rollouts"] * (batch["train_tokens_mean"] or 0)
-            for name in SPENT:
-                total[name] += (batch[name] or 0) / len(cell.points)
-        return {name: round(value) for name, value in total.items()}
+            "tokens_sampled": sum(batch["rollouts"] * (batch["train_tokens_mean"] or 0) for batch in batches),
+            # These two are counted since the base model.
+            **{name: batches[-1][name] for name in ("updates", "tokens_trained")},
+        }

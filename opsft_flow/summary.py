@@ -90,7 +90,7 @@ def curve_columns(entry: dict) -> dict:
 
 
 def training_columns(folder: str) -> dict:
-    """What filter and sft measured in one iteration, the same for all of its benchmarks."""
+    """What filter and sft measured in one iteration, the same for all of its benchmarks; `updates` and `tokens_trained` are those since the base model."""
     statistics, manifest = read_json(f"{folder}/train/filter.json"), read_json(f"{folder}/policy.json")
     metrics, stopped = manifest["metrics"] or {}, manifest["stopped"] or {}
     return {

@@ -19,8 +19,8 @@ TOKENS = {("usual", 0): (50, 40, 20), ("usual", 1): (70, 50, 24), (16, 0): (95, 
 """Mean tokens after iterations 1, 2 and 3 of each point; the base model takes 100."""
 
 
-def write_batch(folder, rollouts: int, tokens: float | None, copied: bool) -> None:
-    """What filter and sft leave of one iteration."""
+def write_batch(folder, rollouts: int, tokens: float | None, copied: bool, trainings: int) -> None:
+    """What filter and sft leave of one iteration; the manifest's counts are those of all `trainings` since the base model, as in a real one."""
     before = dict.fromkeys(("accuracy", "truncated", "entropy", "prompts_all_right", "prompts_all_wrong"), 0.5)
     statistics = {
         "budget": 24,
@@ -30,7 +30,7 @@ def write_batch(folder, rollouts: int, tokens: float | None, copied: bool) -> No
         "before": {**before, "tokens_mean": tokens},
     }
     write_json(folder / "train/filter.json", {**statistics, "after": {"tokens_mean": 10, "duplicates": 0}})
-    trained = {"updates": 0, "tokens_trained": None} if copied else {"updates": 2, "tokens_trained": 30}
+    trained = {"updates": 2 * trainings, "tokens_trained": 30 * trainings}
     write_json(folder / "policy.json", {"metrics": None, "stopped": None, "copied": copied, **trained})
 
 
@@ -43,7 +43,7 @@ def settings(tmp_path):
         folder = tmp_path / f"m/r/L{'-' if isinstance(budget, str) else ''}{budget}/seed{seed}"
         for i, tokens in enumerate(lengths, start=1):
             write_place(folder / f"iter{i}/eval/b", [(p, 0, tokens, True, p == "a" or i < 3) for p in "abc"])
-            write_batch(folder / f"iter{i}", rollouts=8, tokens=12.5, copied=i == 1)
+            write_batch(folder / f"iter{i}", rollouts=8, tokens=12.5, copied=i == 1, trainings=i - 1)
         blocks.append(
             {"model": "m", "recipe": "r", "budget": budget, "seed": seed, "iterations": 3, "benchmarks": ["b"]}
         )
@@ -88,10 +88,10 @@ def test_accuracy_and_what_it_took_are_those_of_that_iteration(settings, points)
 
 
 def test_an_iteration_after_a_stop_took_nothing(settings, points, tmp_path):
-    for seed in (0, 1):
-        write_batch(tmp_path / f"m/r/L-usual/seed{seed}/iter3", rollouts=0, tokens=None, copied=True)
+    # Seed 1 goes on; what the two took is averaged.
+    write_batch(tmp_path / "m/r/L-usual/seed0/iter3", rollouts=0, tokens=None, copied=True, trainings=1)
     rows = by_cut(cut_rows(settings, points), "usual")
-    assert [rows[0.6][name] for name in ("rollouts", "tokens_sampled", "updates", "tokens_trained")] == [16, 200, 2, 30]
+    assert [rows[0.6][name] for name in ("rollouts", "tokens_sampled", "updates", "tokens_trained")] == [20, 250, 3, 45]
 
 
 def test_a_constant_budget_is_not_mistaken_for_an_iteration_of_a_schedule(settings, points):
