@@ -1,8 +1,8 @@
 """The three figures of a sweep, drawn from its two tables.
 
-Each figure is a pure function from a table to a matplotlib figure; `save` writes it. Colour is always the token budget
-or its schedule, and the marker (or the dash pattern of a line) is always the recipe, so a point of the sweep looks the
-same everywhere. In the tables a share or an accuracy is a fraction; on the axes it is in percent.
+Each figure is a pure function from a table to a matplotlib figure; `save` writes it. Colour is the token budget or its
+schedule, and the marker (or the dash pattern of a line) is the recipe; where there is one budget alone, colour is the recipe too. So a
+point of the sweep looks the same everywhere. In the tables a share or an accuracy is a fraction; on the axes it is in percent.
 
 The points table has one row per policy and benchmark; the base model's rows have recipe "base", iteration 0, and no
 budget or seed. `budget` is that of the row's iteration; where it follows a schedule, `schedule` names it. The curves
@@ -62,9 +62,9 @@ POINT = ["recipe", "arm", "seed"]
 
 @dataclass(frozen=True)
 class Look:
-    """How the points of one table look: a colour for each budget or schedule, a marker and a dash pattern for each recipe."""
+    """How the points of one table look: a colour for each recipe and budget or schedule, a marker and a dash pattern for each recipe."""
 
-    colors: dict[str, tuple[float, ...]]
+    colors: dict[tuple[str, str], tuple[float, ...]]
     markers: dict[str, str]
     dashes: dict[str, object]
 
@@ -78,9 +78,11 @@ class Look:
         last = points.sort_values("iteration").groupby("arm")["budget"].last()
         arms = sorted(last.index, key=lambda arm: (last[arm], arm))
         recipes = sorted(points["recipe"].unique())
-        shades = matplotlib.colormaps["inferno"](np.linspace(0.68, 0.18, len(arms)))
+        told_apart = recipes if len(arms) == 1 else arms
+        shades = map(tuple, matplotlib.colormaps["inferno"](np.linspace(0.68, 0.18, len(told_apart))))
+        shade = dict(zip(told_apart, shades, strict=True))
         return cls(
-            colors=dict(zip(arms, map(tuple, shades), strict=True)),
+            colors={(recipe, arm): shade[recipe if len(arms) == 1 else arm] for recipe in recipes for arm in arms},
             markers={recipe: MARKERS[i % len(MARKERS)] for i, recipe in enumerate(recipes)},
             dashes={recipe: DASHES[i % len(DASHES)] for i, recipe in enumerate(recipes)},
         )
@@ -195,8 +197,8 @@ def _pareto_panel(axes: Axes, panel: pd.DataFrame, look: Look) -> None:
     base = _base(panel)
     _base_level(axes, base, ACCURACY)
     for recipe, arm, rows in _trajectories(panel):
-        _fading_line(axes, rows, look.colors[arm])
-        _mark(axes, rows.iloc[-1], look.markers[recipe], size=10, color=look.colors[arm])
+        _fading_line(axes, rows, look.colors[recipe, arm])
+        _mark(axes, rows.iloc[-1], look.markers[recipe], size=10, color=look.colors[recipe, arm])
     for _, row in base.iterrows():
         _mark(axes, row, "*", size=19, color=BASE_COLOR)
     axes.set(xlabel="mean tokens per response", ylabel="accuracy (%)")
@@ -218,9 +220,11 @@ def _budget_curves_panel(axes: Axes, panel: pd.DataFrame, look: Look) -> None:
     points = _without_base(panel).groupby(POINT, dropna=False)
     for (recipe, arm, _), rows in points:
         last = rows[rows["iteration"] == rows["iteration"].max()].sort_values("tokens")
-        _band(axes, last, "tokens", ACCURACY, look.colors[arm], of=points.ngroups)
-        axes.plot(last["tokens"], last["accuracy"], color=look.colors[arm], linestyle=look.dashes[recipe], linewidth=2)
-        axes.axvline(last["budget"].iloc[0], color=look.colors[arm], linestyle=":", linewidth=1.2, zorder=1)
+        _band(axes, last, "tokens", ACCURACY, look.colors[recipe, arm], of=points.ngroups)
+        axes.plot(
+            last["tokens"], last["accuracy"], color=look.colors[recipe, arm], linestyle=look.dashes[recipe], linewidth=2
+        )
+        axes.axvline(last["budget"].iloc[0], color=look.colors[recipe, arm], linestyle=":", linewidth=1.2, zorder=1)
     base = _base(panel).sort_values("tokens")
     _band(axes, base, "tokens", ACCURACY, BASE_COLOR, of=1)
     axes.plot(base["tokens"], base["accuracy"], color=BASE_COLOR, linestyle="--", linewidth=2)
@@ -236,9 +240,9 @@ def _over_iterations_column(column: np.ndarray, panel: pd.DataFrame, look: Look)
     _base_level(accuracy, _base(panel), ACCURACY)
     trajectories = _trajectories(panel)
     for recipe, arm, rows in trajectories:
-        line = {"color": look.colors[arm], "linestyle": look.dashes[recipe], "marker": "o", "markersize": 4.5}
+        line = {"color": look.colors[recipe, arm], "linestyle": look.dashes[recipe], "marker": "o", "markersize": 4.5}
         for axes, measure in ((tokens, TOKENS), (accuracy, ACCURACY)):
-            _band(axes, rows, "iteration", measure, look.colors[arm], of=len(trajectories))
+            _band(axes, rows, "iteration", measure, look.colors[recipe, arm], of=len(trajectories))
             axes.plot(rows["iteration"], rows[measure[0]], **line)
             for _, last in rows[rows["iteration"] == rows["stopped_after"].max()].iterrows():
                 axes.plot(last["iteration"], last[measure[0]], STOP_MARKER, color=BASE_COLOR, markersize=9, zorder=5)
@@ -300,7 +304,7 @@ def _label_last_points(axes: Axes, panel: pd.DataFrame, look: Look, size: str) -
         tokens, accuracy = seeds["tokens_mean"].mean(), seeds["accuracy"].mean()
         name = arm if len(look.markers) == 1 else f"{recipe} {arm.removeprefix('budget ')}"
         saving = "" if np.isnan(base_tokens) else f": {_signed_percent(tokens / base_tokens - 1)} tokens"
-        font = {"color": look.colors[arm], "weight": "bold", "size": size}
+        font = {"color": look.colors[recipe, arm], "weight": "bold", "size": size}
         taken.append(_place(axes, name + saving, (tokens, accuracy), font, drawn, taken))
 
 
@@ -381,7 +385,15 @@ def _base_line() -> Line2D:
 
 
 def _budget_handles(look: Look, marker: str) -> list[Line2D]:
-    return [Line2D([], [], color=color, marker=marker, linewidth=2, label=arm) for arm, color in look.colors.items()]
+    """One handle a budget or schedule; where colour is the recipe, the name of the only one alone."""
+    shades = {arm: color for (_, arm), color in look.colors.items()}
+    if _colored_by_recipe(look):
+        return [Line2D([], [], linestyle="", label=arm) for arm in shades]
+    return [Line2D([], [], color=color, marker=marker, linewidth=2, label=arm) for arm, color in shades.items()]
+
+
+def _colored_by_recipe(look: Look) -> bool:
+    return 1 < len(look.markers) == len(look.colors)
 
 
 def _stop_handles(points: pd.DataFrame) -> list[Line2D]:
@@ -394,13 +406,15 @@ def _stop_handles(points: pd.DataFrame) -> list[Line2D]:
 
 
 def _recipe_handles(look: Look, marked: bool) -> list[Line2D]:
-    """One grey handle a recipe, by its marker or its dash pattern; none when there is only one recipe to tell apart."""
+    """One handle a recipe, by its marker or its dash pattern, grey where colour is the budget; none when there is only one recipe to tell apart."""
     if len(look.markers) < 2:
         return []
-    drawing = [
-        {"marker": look.markers[recipe], "linestyle": ""} if marked else {"linestyle": look.dashes[recipe]}
+    colors = {recipe: color for (recipe, _), color in look.colors.items()} if _colored_by_recipe(look) else {}
+    return [
+        Line2D([], [], color=colors.get(recipe, MUTED_COLOR), label=recipe, **_drawn(look, recipe, marked))
         for recipe in look.markers
     ]
-    return [
-        Line2D([], [], color=MUTED_COLOR, label=name, **kind) for name, kind in zip(look.markers, drawing, strict=True)
-    ]
+
+
+def _drawn(look: Look, recipe: str, marked: bool) -> dict:
+    return {"marker": look.markers[recipe], "linestyle": ""} if marked else {"linestyle": look.dashes[recipe]}

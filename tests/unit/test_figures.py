@@ -130,6 +130,21 @@ def test_several_recipes_have_their_own_marker_and_name():
     assert labels(figure.axes[0])[0].startswith("correct_within 24: ")
 
 
+def last_colors(figure: Figure) -> list[tuple]:
+    """The different colours of the large markers of points, the base model's aside."""
+    marks = [line for line in figure.axes[0].lines if line.get_markersize() == 10]
+    return list(dict.fromkeys(to_rgba(line.get_color()) for line in marks))
+
+
+@pytest.mark.parametrize(("budgets", "colors"), [((24,), 3), ((24, 32), 2)])
+def test_color_is_the_recipe_where_there_is_one_budget_and_else_the_budget(budgets, colors):
+    figure = pareto(sweep(budgets=budgets, recipes=("correct_within", "offpolicy", "shortest_k")))
+    assert len(last_colors(figure)) == colors
+    handles = {handle.get_label(): handle for handle in figure.legends[0].legend_handles}
+    of_recipes = {to_rgba(handles[name].get_color()) for name in ("correct_within", "offpolicy", "shortest_k")}
+    assert of_recipes == set(last_colors(figure)) if colors == 3 else len(of_recipes) == 1
+
+
 def test_legend_names_every_budget_in_order():
     figure = pareto(sweep(budgets=(48, 24, 32)))
     assert legend_labels(figure) == ["base model", "budget 24", "budget 32", "budget 48"]
