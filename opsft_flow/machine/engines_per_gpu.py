@@ -23,19 +23,21 @@ def choose_engines(weights_mb: float, threads: int) -> int:
     return max(1, min(wanted, threads // THREADS_PER_ENGINE))
 
 
-def share_of_gpu(settings: EngineSettings, engines: int, weights_mb: float, gpu_memory_mb: int) -> EngineSettings:
+def share_of_gpu(
+    settings: EngineSettings, engines: int, weights_mb: float, gpu_memory_mb: int, shares: int = 1
+) -> EngineSettings:
     """The settings of each of `engines` engines that share what `settings` gives to one; a cache that has a size keeps it in each.
 
-    vLLM measures what is free on a GPU while its neighbours start, so each cache gets a size. Raises
-    ValueError where that leaves no cache.
+    They have one of `shares` equal parts of the GPU's memory. vLLM measures what is free on a GPU while its neighbours start, so each
+    cache gets a size. Raises ValueError where that leaves no cache.
     """
-    if engines == 1:
+    if engines == shares == 1:
         return settings
-    share = settings.gpu_memory_utilization / engines
+    share = settings.gpu_memory_utilization / engines / shares
     cache_mb = settings.kv_cache_memory_mb or int(gpu_memory_mb * share - weights_mb - OVERHEAD_MB)
     if cache_mb < 1:
         raise ValueError(
-            f"engines_per_gpu {engines} is not allowed: a share of {gpu_memory_mb * share:,.0f} MiB of the GPU does not hold the "
+            f"engines_per_gpu {engines} with gpu_shares {shares} is not allowed: a part of {gpu_memory_mb * share:,.0f} MiB of the GPU does not hold the "
             f"model's {weights_mb:,.0f} MiB and {OVERHEAD_MB:,} MiB beside them"
         )
     sequences = -(-settings.max_sequences // engines)

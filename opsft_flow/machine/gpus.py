@@ -1,8 +1,8 @@
-"""The GPUs of this machine, each lent to one node at a time.
+"""The GPUs of this machine, each lent to one node at a time, or in equal shares to as many as the configuration says.
 
 Snakemake only counts GPUs. Here a node takes the lock of a particular one and sees no other: the lock is an open
-file that the kernel frees when the last process that holds it has ended, however it ended. Inside an allocation of a cluster
-these are the allocation's GPUs.
+file that the kernel frees when the last process that holds it has ended, however it ended. Who takes a share of a GPU also holds a lock on
+the whole that other shares may hold too, and nobody who wants it whole. Inside an allocation of a cluster these are the allocation's GPUs.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -22,6 +22,9 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 NONE = ("-1", "none", "void", "NoDevFiles")
 """Names in CUDA_VISIBLE_DEVICES that end the list."""
 
+SHARES = "OPSFT_GPU_SHARES"
+"""Into how many shares each GPU is cut; not set, it is lent whole."""
+
 ALLOCATION = "SLURM_JOB_ID"
 """Set inside a SLURM job."""
 
@@ -29,11 +32,13 @@ QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,nohe
 
 
 class Gpu(NamedTuple):
-    """A GPU: its index in PCI order, its UUID, and its memory in MiB."""
+    """A GPU: its index in PCI order, its UUID, and its memory in MiB; or share number `share` of `shares` of it."""
 
     index: str
     uuid: str
     memory_mb: int
+    share: int = 0
+    shares: int = 1
 
 
 class Loan(NamedTuple):
@@ -44,7 +49,7 @@ class Loan(NamedTuple):
 
 
 def find_gpus() -> list[Gpu]:
-    """The GPUs that this process may see: all of the machine's, or those that CUDA_VISIBLE_DEVICES names, in its order.
+    """The GPUs that this process may see, first shares first: all of the machine's, or those that CUDA_VISIBLE_DEVICES names, in its order.
 
     A SLURM job that CUDA_VISIBLE_DEVICES names none to has none, for those of the machine are other jobs'. An index counts in PCI order. Memory that the driver does not tell is 0, and so is that of a part of a GPU (MIG). Raises ValueError where CUDA_VISIBLE_DEVICES names one that is not there.
     """
@@ -56,9 +61,14 @@ def find_gpus() -> list[Gpu]:
     rows = [[field.strip() for field in line.split(",")] for line in listed.stdout.splitlines()]
     gpus = [Gpu(index, uuid, int(memory) if memory.isdigit() else 0) for index, uuid, memory in rows]
     if VISIBLE not in os.environ:
-        return [] if ALLOCATION in os.environ else gpus
+        return [] if ALLOCATION in os.environ else _shared(gpus)
     names = [name.strip() for name in os.environ[VISIBLE].split(",") if name.strip()]
-    return [_named(name, gpus) for name in itertools.takewhile(lambda name: name not in NONE, names)]
+    return _shared([_named(name, gpus) for name in itertools.takewhile(lambda name: name not in NONE, names)])
+
+
+def _shared(gpus: list[Gpu]) -> list[Gpu]:
+    shares = int(os.environ.get(SHARES, "1"))
+    return [gpu._replace(share=share, shares=shares) for share in range(shares) for gpu in gpus]
 
 
 def _named(name: str, gpus: list[Gpu]) -> Gpu:
@@ -73,7 +83,7 @@ def _named(name: str, gpus: list[Gpu]) -> Gpu:
 
 @contextlib.contextmanager
 def borrow_gpus(count: int, what: str, prefer: Callable[[Gpu], bool] = lambda gpu: False) -> Iterator[Loan]:
-    """Hold `count` GPUs, and let this process and its children see these alone; wait where too few are free.
+    """Hold `count` GPUs or a share of each, and let this process and its children see these alone; wait where too few are free.
 
     `what` says to others who holds them; of the free ones those that `prefer` approves of are taken first. On a machine without a
     GPU the loan is empty; a SLURM job without one sees none from then on. Raises ValueError where the machine has fewer than `count`.
@@ -84,8 +94,8 @@ def borrow_gpus(count: int, what: str, prefer: Callable[[Gpu], bool] = lambda gp
             os.environ.setdefault(VISIBLE, "")
         yield Loan((), ())
         return
-    if count > len(gpus):
-        raise ValueError(f"{count} GPUs are asked for (resources.*.gpu); this process may use {len(gpus)}")
+    if count > how_many(gpus):
+        raise ValueError(f"{count} GPUs are asked for (resources.*.gpu); this process may use {how_many(gpus)}")
     loan = _wait_for(count, sorted(gpus, key=lambda gpu: not prefer(gpu)), what)
     before = os.environ.get(VISIBLE)
     os.environ[VISIBLE] = ",".join(gpu.uuid for gpu in loan.gpus)
@@ -99,41 +109,75 @@ def borrow_gpus(count: int, what: str, prefer: Callable[[Gpu], bool] = lambda gp
             lock.close()
 
 
+def how_many(gpus: Iterable[Gpu]) -> int:
+    """The GPUs that these are, or that these are shares of."""
+    return len({gpu.uuid for gpu in gpus})
+
+
 def _wait_for(count: int, gpus: list[Gpu], what: str) -> Loan:
     """The locks of `count` GPUs. Who waits for several holds the gate meanwhile, so that two such never starve each other."""
     folder = private_folder(runtime_folder() / "gpus")
     told = False
     with open(folder / "gate", "w") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
-        held: dict[Gpu, TextIO] = {}
+        held: dict[Gpu, list[TextIO]] = {}
         while True:
             for gpu in gpus:
-                if len(held) < count and gpu not in held:
-                    lock = open(folder / gpu.uuid, "a+")  # noqa: SIM115, the lock lives as long as the handle
-                    if _try_lock(lock, what):
-                        held[gpu] = lock
+                if len(held) < count and gpu.uuid not in {mine.uuid for mine in held}:
+                    locks = _try_to_hold(gpu, folder, what)
+                    if locks:
+                        held[gpu] = locks
             if len(held) == count:
-                return Loan(tuple(held), tuple(held.values()))
+                return Loan(tuple(held), tuple(itertools.chain(*held.values())))
             if not told:
                 print(
-                    f"waiting for {count} of {len(gpus)} GPUs; they are held by: {_holders(folder, gpus, held)}",
+                    f"waiting for {count} of {how_many(gpus)} GPUs; they are held by: {_holders(folder, gpus, held)}",
                     flush=True,
                 )
                 told = True
             time.sleep(0.1)
 
 
-def _try_lock(lock: TextIO, what: str) -> bool:
+def _try_to_hold(gpu: Gpu, folder: Path, what: str) -> list[TextIO]:
+    """The locks of a GPU, or of a share and of the whole that it is part of; none where somebody else is in the way."""
+    if gpu.shares == 1:
+        wanted = [(folder / gpu.uuid, fcntl.LOCK_EX)]
+    else:
+        wanted = [(folder / gpu.uuid, fcntl.LOCK_SH), (folder / f"{gpu.uuid}.{gpu.share}", fcntl.LOCK_EX)]
+    locks: list[TextIO] = []
+    for path, kind in wanted:
+        lock = _try_lock(path, kind)
+        if lock is None:
+            for taken in locks:
+                taken.close()
+            return []
+        locks.append(lock)
+    for lock in locks:
+        lock.truncate(0)
+    locks[-1].write(f"{what} (process {os.getpid()})")
+    locks[-1].flush()
+    return locks
+
+
+def _try_lock(path: Path, kind: int) -> TextIO | None:
+    lock = open(path, "a+")  # noqa: SIM115, the lock lives as long as the handle
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        return False
-    lock.truncate(0)
-    lock.write(f"{what} (process {os.getpid()})")
-    lock.flush()
-    return True
+        return None
+    return lock
 
 
-def _holders(folder: Path, gpus: list[Gpu], held: dict[Gpu, TextIO]) -> str:
-    return "; ".join((folder / gpu.uuid).read_text() for gpu in gpus if gpu not in held)
+def _holders(folder: Path, gpus: list[Gpu], held: Container[Gpu]) -> str:
+    """Who holds the GPUs that are not ours, or shares of them; the caller holds the gate."""
+    wanted = {gpu.uuid for gpu in gpus if gpu not in held}
+    files = sorted(path for uuid in wanted for path in folder.glob(f"{uuid}*"))
+    return "; ".join(text for path in files if _is_held(path) and (text := path.read_text()))
+
+
+def _is_held(path: Path) -> bool:
+    lock = _try_lock(path, fcntl.LOCK_EX)
+    if lock is not None:
+        lock.close()
+    return lock is None

@@ -73,7 +73,7 @@ def plan_engines(
         return 1, settings
     weights_mb = weights_in_bfloat16(checkpoint)
     engines = choose_engines(weights_mb, threads) if wanted == "auto" else int(wanted)
-    return engines, share_of_gpu(settings, engines, weights_mb, loan.gpus[0].memory_mb)
+    return engines, share_of_gpu(settings, engines, weights_mb, loan.gpus[0].memory_mb, loan.gpus[0].shares)
 
 
 def dtype_of(settings: EngineSettings, loan: Loan) -> str:

@@ -232,8 +232,14 @@ def place_of(gpus: Iterable[Gpu]) -> str:
 
 
 def label(gpu: Gpu) -> str:
-    """The index of a GPU, or something as short for a part of one."""
-    return gpu.index if gpu.index.isdigit() else f"{zlib.crc32(gpu.index.encode()):08x}"
+    """The index of a GPU, or something as short for a part of one; a share has its number behind a dot."""
+    name = gpu.index if gpu.index.isdigit() else f"{zlib.crc32(gpu.index.encode()):08x}"
+    return name if gpu.shares == 1 else f"{name}.{gpu.share}"
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether two labels are of the same GPU, and not of two shares of it."""
+    return one == other or (one.split(".")[0] == other.split(".")[0] and not ("." in one and "." in other))
 
 
 def reach_engine(path: Path, head: Head, idle_s: float) -> tuple[socket.socket, int]:
@@ -278,14 +284,19 @@ def start_engine(path: Path, head: Head, idle_s: float) -> subprocess.Popen:
 def put_to_sleep(gpus: Sequence[Gpu], besides: Sequence[Path] = ()) -> None:
     """Have every engine that waits on these GPUs free their memory, all at once; the caller holds the GPUs' locks.
 
-    Engines of all workflows of this user are meant: a GPU has one user at a time, whoever kept it warm.
+    Engines of all workflows of this user are meant: a GPU, or a share of one, has one user at a time, whoever kept it warm.
     """
-    wanted = set(map(label, gpus))
+    wanted = list(map(label, gpus))
     sockets = runtime_folder().glob("head-*/engine-*.sock")
-    waiting = [path for path in sockets if path not in besides and wanted & set(path.name.split("-")[1].split("+"))]
+    waiting = [path for path in sockets if path not in besides and in_the_way(path, wanted)]
     if waiting:
         with ThreadPoolExecutor(len(waiting)) as pool:
             list(pool.map(put_one_to_sleep, waiting))
+
+
+def in_the_way(path: Path, wanted: Sequence[str]) -> bool:
+    """Whether the engine behind a socket takes memory of a GPU, or of the share, that one of these labels is of."""
+    return any(meet(name, mine) for name in path.name.split("-")[1].split("+") for mine in wanted)
 
 
 def put_one_to_sleep(path: Path) -> None:

@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 GIVEN_AFTER = {
     "local.yaml": "gsm8k-0.5b.yaml",
     "few-on-cpu.yaml": "gsm8k-0.5b.yaml",
+    "two-on-a-gpu.yaml": "gsm8k-0.5b.yaml",
     "paper-7b.yaml": "paper-1.5b.yaml",
     "toy-transfer.yaml": "toy.yaml",
 }

@@ -31,13 +31,20 @@ def test_engines_that_share_get_equal_parts_and_a_cache_of_a_fixed_size():
     )
 
 
+def test_engines_on_a_share_of_a_gpu_get_a_part_of_that_and_all_the_sequences():
+    each = share_of_gpu(SETTINGS, 1, weights_mb=1000, gpu_memory_mb=80000, shares=2)
+    assert each == dataclasses.replace(SETTINGS, gpu_memory_utilization=0.44, kv_cache_memory_mb=35200 - 1000 - 4096)
+    of_four = share_of_gpu(SETTINGS, 4, weights_mb=1000, gpu_memory_mb=80000, shares=2)
+    assert (of_four.gpu_memory_utilization, of_four.max_sequences) == (0.11, 640)
+
+
 def test_a_cache_that_the_user_has_sized_is_kept():
     sized = dataclasses.replace(SETTINGS, kv_cache_memory_mb=8192)
     assert share_of_gpu(sized, 4, weights_mb=1000, gpu_memory_mb=80000).kv_cache_memory_mb == 8192
 
 
 def test_shares_that_hold_no_cache_are_refused():
-    with pytest.raises(ValueError, match="engines_per_gpu 4 is not allowed: a share of 5,280 MiB"):
+    with pytest.raises(ValueError, match="engines_per_gpu 4 with gpu_shares 1 is not allowed: a part of 5,280 MiB"):
         share_of_gpu(SETTINGS, 4, weights_mb=2000, gpu_memory_mb=24000)
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from opsft_flow.machine.gpus import Gpu, borrow_gpus, find_gpus
+from opsft_flow.machine.gpus import SHARES, Gpu, borrow_gpus, find_gpus
 from opsft_flow.machine.runtime import FOLDER
 
 FIRST, SECOND = Gpu("0", "GPU-aaaa", 81559), Gpu("1", "GPU-bbbb", 81559)
@@ -23,6 +23,7 @@ def two_gpus(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(tmp_path / "run"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.delenv(SHARES, raising=False)
 
 
 def test_all_gpus_are_found_or_those_that_are_named(monkeypatch):
@@ -137,3 +138,70 @@ def test_the_gpus_of_a_killed_node_are_free_at_once_and_the_wait_names_the_holde
     assert log.get(timeout=20)[0] == ["GPU-aaaa"]
     waiting.join()
     assert "waiting for 1 of 2 GPUs; they are held by: the one that is killed (process" in capfd.readouterr().out
+
+
+@pytest.fixture
+def halves(monkeypatch):
+    """Both GPUs in two shares each."""
+    monkeypatch.setenv(SHARES, "2")
+    return [gpu._replace(share=share, shares=2) for share in (0, 1) for gpu in (FIRST, SECOND)]
+
+
+def hold_until(count: int, log, freed) -> None:
+    with borrow_gpus(count, "holder") as loan:
+        log.put([(gpu.uuid, gpu.share) for gpu in loan.gpus])
+        freed.wait(30)
+
+
+def held_one_after_the_other(counts: list[int]) -> list[list[tuple[str, int]]]:
+    """What nodes get that ask for so many GPUs each, and hold them until all have what they asked for."""
+    context = multiprocessing.get_context("fork")
+    log, freed, got, nodes = context.Queue(), context.Event(), [], []
+    for count in counts:
+        nodes.append(context.Process(target=hold_until, args=(count, log, freed)))
+        nodes[-1].start()
+        got.append(log.get(timeout=20))
+    freed.set()
+    for node in nodes:
+        node.join()
+    return got
+
+
+def test_a_gpu_in_shares_is_as_many_and_other_gpus_go_before_second_shares(halves):
+    assert find_gpus() == halves
+    assert held_one_after_the_other([1, 1, 1]) == [[("GPU-aaaa", 0)], [("GPU-bbbb", 0)], [("GPU-aaaa", 1)]]
+
+
+def test_who_asks_for_two_gpus_never_gets_two_shares_of_one(halves):
+    assert held_one_after_the_other([1, 2]) == [[("GPU-aaaa", 0)], [("GPU-bbbb", 0), ("GPU-aaaa", 1)]]
+    with pytest.raises(ValueError, match=r"3 GPUs are asked for .*; this process may use 2"), borrow_gpus(3, "three"):
+        pass
+
+
+@pytest.mark.parametrize("shares", [None, "2"])
+def test_a_third_node_waits_for_a_share_and_one_that_wants_it_whole_waits_for_both(halves, shares, monkeypatch, capfd):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    context = multiprocessing.get_context("fork")
+    log, freed = context.Queue(), [context.Event(), context.Event()]
+    holders = [context.Process(target=hold_until, args=(1, log, event)) for event in freed]
+    for holder in holders:
+        holder.start()
+    assert sorted(log.get(timeout=20) + log.get(timeout=20)) == [("GPU-aaaa", 0), ("GPU-aaaa", 1)]
+    if shares is None:
+        monkeypatch.delenv(SHARES)
+    waiting = context.Process(target=use_gpus, args=(1, log))
+    waiting.start()
+    time.sleep(0.5)
+    freed[0].set()
+    holders[0].join()
+    if shares is None:
+        time.sleep(0.5)
+        assert log.empty()
+        freed[1].set()
+    assert log.get(timeout=20)[0] == ["GPU-aaaa"]
+    freed[1].set()
+    for process in (waiting, holders[1]):
+        process.join()
+    told = capfd.readouterr().out
+    assert "waiting for 1 of 1 GPUs; they are held by: " in told
+    assert told.count("holder (process") == 2

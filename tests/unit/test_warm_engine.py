@@ -23,7 +23,7 @@ from opsft.engines import EngineSettings, Request, Sampling, load_engine
 from opsft_flow.machine import engine_server, messages
 from opsft_flow.machine.gpus import Gpu, Loan
 from opsft_flow.machine.runtime import FOLDER, HEAD, find_head, listen, this_process
-from opsft_flow.machine.warm_engine import EngineLost, Policy, WarmEngine, deal, put_to_sleep
+from opsft_flow.machine.warm_engine import EngineLost, Policy, WarmEngine, deal, in_the_way, label, put_to_sleep
 from tests.unit.processes import ROOT, FakeHead, find_process, is_running, wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="engines are kept on Linux alone")
@@ -289,6 +289,19 @@ def test_engines_that_wait_on_a_gpu_are_put_to_sleep_and_others_are_not(in_workf
     put_to_sleep((Gpu("1", "GPU-b", 1), Gpu("3", "GPU-d", 1)), besides=(keep,))
     assert sorted(heard) == ["1+2: sleep", "1: sleep"]
     assert not together.broken, "one engine was asked only after the other had answered"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "meets"),
+    [
+        (Gpu("1", "GPU-b", 1), {"1", "1+2", "1.0", "1.1"}),
+        (Gpu("1", "GPU-b", 1, share=1, shares=2), {"1", "1+2", "1.1"}),
+        (Gpu("11", "GPU-l", 1), set()),
+    ],
+)
+def test_a_share_is_in_the_way_of_the_whole_and_of_itself_and_not_of_other_shares(gpu, meets):
+    names = ("0", "1", "1+2", "1.0", "1.1", "2.1")
+    assert {name for name in names if in_the_way(Path(f"engine-{name}-abc-0.sock"), [label(gpu)])} == meets
 
 
 def test_an_engine_is_held_to_its_threads_before_it_starts(monkeypatch):

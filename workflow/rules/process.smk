@@ -6,6 +6,7 @@ import sys
 
 from snakemake.settings.enums import Quietness
 
+from opsft_flow.machine.gpus import SHARES
 from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD, announce_head
 from opsft_flow.machine.stale_locks import remove_stale_locks
@@ -24,8 +25,10 @@ if workflow.is_main_process:
     remove_stale_locks()
     announce_head()
     os.environ[FORK] = str(int(PLAN.config["warm"]["imports"]))
+    os.environ[SHARES] = str(PLAN.config["resources"]["gpu_shares"])
 elif workflow.remote_exec:
     os.environ.pop(HEAD, None)
+    os.environ.pop(SHARES, None)
 
 # A dry run that is to be quiet about its jobs ends with their counts; without this, Snakemake formats every one of them for nothing.
 if workflow.output_settings.dryrun and workflow.output_settings.quiet == {Quietness.RULES}:
