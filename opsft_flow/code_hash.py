@@ -48,17 +48,35 @@ def module_file(module: str) -> pathlib.Path:
 def read_code(file: pathlib.Path) -> tuple[str, list[pathlib.Path]]:
     """The hash of one file's code, and the files of this project that it imports."""
     tree = StripStrings().visit(ast.parse(file.read_text(), str(file)))
-    # Unparsed code reads the same under every version of Python; a dump of the tree does not.
-    digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
-    return digest, imported_files(tree)
+    return hashlib.sha256(written_out(tree).encode()).hexdigest(), imported_files(tree)
+
+
+def written_out(value: object) -> str:
+    """A syntax tree as text, the same under every version of Python.
+
+    `ast.dump` and `ast.unparse` are not: one shows fields that are empty or new, the other quotes nested strings as the version may.
+    """
+    if isinstance(value, ast.AST):
+        fields = [f"{name}={written_out(field)}" for name, field in ast.iter_fields(value) if field not in (None, [])]
+        return f"{type(value).__name__}({', '.join(fields)})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(written_out, value))}]"
+    return repr(value)
 
 
 class StripStrings(ast.NodeTransformer):
-    """Drop every statement that is only a string: docstrings, of modules, classes, functions and attributes."""
+    """Drop every statement that is only a string: docstrings, of modules, classes, functions and attributes.
+
+    And the empty pieces that Python 3.12 puts into some f-strings.
+    """
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_string else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.JoinedStr:
+        node.values = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
+        return self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)

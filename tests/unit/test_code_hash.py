@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 
@@ -151,3 +152,27 @@ def test_the_hash_does_not_depend_on_where_the_checkout_lies(checkout, original)
 def test_a_package_is_its_init_file():
     assert subject.module_file("opsft.verify") == ROOT / "opsft" / "verify" / "__init__.py"
     assert subject.module_file("opsft.verify.math") == ROOT / "opsft" / "verify" / "math.py"
+
+
+NESTED = """
+def say(names: list[str], width: int) -> str:
+    return f"{', '.join(f'{name:>{width}}' for name in names)}: {len(names)!r}"
+"""
+OF_NESTED = "a78198c49c2d711442dfad6f0f56ecb2e2c6ff678754ffee6d989dc79cba968e"
+
+
+def test_the_hash_is_the_same_under_every_version_of_python(tmp_path):
+    """Of code that `ast.dump` and `ast.unparse` write as the version may: nested quotes, and an f-string within a format.
+
+    Asked are this Python, and those others that are found here.
+    """
+    file = tmp_path / "nested.py"
+    file.write_text(NESTED)
+    ask = (
+        f"import pathlib; from opsft_flow.code_hash import read_code; print(read_code(pathlib.Path({str(file)!r}))[0])"
+    )
+    others = [found for minor in range(10, 16) if (found := shutil.which(f"python3.{minor}"))]
+    asked = [subprocess.run([python, "-c", ask], capture_output=True, text=True, cwd=ROOT) for python in others]
+    # A launcher of pyenv may lie there for a version that is not.
+    answers = [answer.stdout.strip() for answer in asked if answer.returncode != 127]
+    assert {subject.read_code(file)[0], *answers} == {OF_NESTED}, [answer.stderr for answer in asked]
