@@ -80,6 +80,12 @@ def dereference(schema: dict, root: dict) -> dict:
     return dereference(root["$defs"][schema["$ref"].rpartition("/")[2]], root) | own
 
 
+def defaults_of(definition: str, schema: dict) -> dict:
+    """The defaults of the keys of one of the schema's definitions that have one."""
+    keys = schema["$defs"][definition]["properties"]
+    return {key: block["default"] for key, block in keys.items() if "default" in block}
+
+
 def describe(error: ValidationError, above: tuple[str, ...] = ()) -> str:
     """One validation error as "key: what was found; what is allowed". `above` are the keys over what was validated."""
     where = ".".join(map(str, (*above, *error.absolute_path))) or "top level"
@@ -154,9 +160,11 @@ def check_limits(config: dict, schema: dict) -> list[str]:
     for name in sorted({recipe for block in config["sweep"] for recipe in block["recipes"]}):
         gpus, nodes = (config["resources"]["sft"][key] for key in ("gpu", "nodes"))
         problems += check_memory_savers(config["recipes"][name]["sft"], gpus, nodes, f"recipes.{name}.sft")
-        problems += check_rules(config["recipes"][name]["filter"], f"recipes.{name}.filter")
+        problems += check_rules(
+            config["recipes"][name]["filter"], f"recipes.{name}.filter", defaults_of("rule", schema)
+        )
     for number, block in enumerate(config["replay"]):
-        problems += check_rules(block, f"replay.{number}")
+        problems += check_rules(block, f"replay.{number}", defaults_of("rule", schema))
     for name, block in config["problems"].items():
         problems += check_reading(block, f"problems.{name}")
         problems += check_overlap(config["problems"], name)

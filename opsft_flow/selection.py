@@ -17,7 +17,12 @@ def options_of(step: dict) -> dict:
     """What one rule is given: a rule of the user's own gets `options`, the others the keys that they read."""
     if is_own(step["rule"]):
         return step["options"]
-    return {key: step[key] for key in RULES[step["rule"]]}
+    return {key: step[key] for key in keys_read(step["rule"])}
+
+
+def keys_read(name: str) -> tuple[str, ...]:
+    """The keys that a rule reads, beside its name."""
+    return ("options",) if is_own(name) else tuple(RULES[name])
 
 
 def rules_code(script: str, rules: list[dict]) -> str:
@@ -27,10 +32,25 @@ def rules_code(script: str, rules: list[dict]) -> str:
     return "-".join([code_hash(script, modules), *(own_hash(name, "filter.rule") for name in names if is_own(name))])
 
 
-def check_rules(block: dict, where: str) -> list[str]:
-    """What is wrong with the names of the rules of a `filter` block, one line each; `where` is its key."""
-    steps = [(block, f"{where}.rule"), *((step, f"{where}.then.{i}.rule") for i, step in enumerate(block["then"]))]
-    return [problem for step, key in steps for problem in check_rule(step["rule"], key)]
+def check_rules(block: dict, where: str, defaults: dict) -> list[str]:
+    """What is wrong with the rules of a `filter` block, one line each; `where` is its key, `defaults` are those of the options."""
+    steps = [(block, where), *((step, f"{where}.then.{i}") for i, step in enumerate(block["then"]))]
+    return [
+        problem
+        for step, key in steps
+        for problem in check_rule(step["rule"], f"{key}.rule") or check_options(step, key, defaults)
+    ]
+
+
+def check_options(step: dict, where: str, defaults: dict) -> list[str]:
+    """Options that were given to a rule that does not read them: most likely those of another were meant."""
+    read = keys_read(step["rule"])
+    return [
+        f"{where}.{key}: found {step[key]!r}, and {step['rule']} does not read it (it reads {', '.join(read) or 'no option'}); "
+        f"leave it out, or at {default!r} where another recipe or overlay has set it"
+        for key, default in defaults.items()
+        if key not in read and step[key] != default
+    ]
 
 
 def check_rule(name: str, where: str) -> list[str]:

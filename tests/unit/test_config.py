@@ -107,6 +107,21 @@ REFUSED = [
     ("recipes.r.filter.rule", "shortest", "found 'shortest'; did you mean 'shortest_k'? Allowed: correct_within, "),
     ("recipes.r.filter.rule", "nowhere:keep", "recipes.r.filter.rule: 'nowhere:keep' was not found; nowhere.py is"),
     ("recipes.r.filter.then", [{"k": 2}], "recipes.r.filter.then.0: 'rule' is missing"),
+    (
+        "recipes.r.filter.k",
+        2,
+        "recipes.r.filter.k: found 2, and correct_within does not read it (it reads no option); leave",
+    ),
+    (
+        "recipes.r.filter.then",
+        [{"rule": "shortest_k", "cap": 2}],
+        "filter.then.0.cap: found 2, and shortest_k does not read it (it reads k)",
+    ),
+    (
+        "replay",
+        [{"rule": "er_sigmoid", "options": {"a": 1}}],
+        "replay.0.options: found {'a': 1}, and er_sigmoid does not read it",
+    ),
     ("recipes.r.filter.then", [{"rule": "best"}], "recipes.r.filter.then.0.rule: found 'best'. Allowed: "),
     ("recipes.r.filter.then", [{"rule": "all", "then": []}], "recipes.r.filter.then.0: unknown key 'then'"),
     ("recipes.r.filter.fraction", 0, "recipes.r.filter.fraction: 0.0 is less than or equal to the minimum of 0"),

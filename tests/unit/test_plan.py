@@ -80,7 +80,7 @@ CHANGES = [
     ("resources.sft.gpu", 2, []),
     ("recipes.r.sft.checkpoint_every", 7, []),
     ("recipes.r.filter.rule", "correct", ["filter *", "track *"]),
-    ("recipes.r.filter.k", 3, []),
+    ("recipes.r.filter.k", 1, []),
     ("recipes.r.filter", {"rule": "shortest_k", "k": 3}, ["filter *", "track *"]),
     ("recipes.r.filter.then", [{"rule": "below_mean"}], ["filter *", "track *"]),
     ("recipes.r.rollouts.refresh_every", None, ["generate */iter2/train", "summary", "track *", "page"]),
@@ -261,7 +261,7 @@ def test_a_step_that_changes_reaches_its_own_iterations_only():
 
 def test_a_rule_is_tracked_with_the_options_that_it_reads():
     config = change(
-        example_config(), "recipes.r.filter", {"rule": "reject_trivial", "k": 5, "then": [{"rule": "shortest_k"}]}
+        example_config(), "recipes.r.filter", {"rule": "reject_trivial", "k": 1, "then": [{"rule": "shortest_k"}]}
     )
     expected = [{"rule": "reject_trivial", "options": {}}, {"rule": "shortest_k", "options": {"k": 1}}]
     settings = json.loads(Plan(config).filter_settings(A.path, 1))
