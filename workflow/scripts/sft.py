@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from opsft_flow.files import atomic, check_room, read_json, remove_leftovers, sha256_of, size_of, write_json
 from opsft_flow.machine.gpus import borrow_gpus
@@ -172,14 +173,19 @@ def own_scratch(job: Node, folder: pathlib.Path) -> Scratch | SharedScratch:
     return scratch
 
 
+class Trained(NamedTuple):
+    """What a training leaves: what was measured, the weights of a whole checkpoint, AdamW's state, and the adapter where one is trained."""
+
+    metrics: dict
+    weights: dict
+    moments: dict
+    adapter: dict
+
+
 def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
     """Train, write the checkpoint and the optimiser's state, and return their part of the manifest."""
     with job.phase("imports"):
         import torch
-
-        from opsft.processes import joined
-        from opsft.training_state import checkpoint_tensors, weight_tensors
-        from opsft.transfer import move_module
 
         torch.set_num_threads(max(1, job.threads // PROCESSES_HERE))
     check_packages(job.settings["sft"])
@@ -190,25 +196,44 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
         batch = read_batch(job)
     check_room(folder, bytes_to_write(job, model) - size_of(scratch.folder / "state"), "this training")
     with hold_gpu(job):
-        device = device_of(job.settings["sft"]["device"])
-        with joined(device):
-            with job.phase("to device"):
-                move_module(model, device)
-            metrics, moments = train_model(job, parent, model, batch, moments, scratch)
-            with job.phase("gather"):
-                weights, adapter = checkpoint_tensors(model), {}
-                if job.settings["sft"]["lora"]:
-                    weights, adapter = merge(weights, job.settings["sft"]["lora"]), weight_tensors(model)
-        if device.type == "cuda":
-            job.facts |= {"gpu": torch.cuda.get_device_name(), "gpu_peak_mb": torch.cuda.max_memory_allocated() >> 20}
-            leave_gpu(model)
+        trained = train_on_device(job, parent, model, batch, moments, scratch)
+    # The parent's state is as large as the new one.
+    del moments
     leave_the_rest_to_the_first()
-    with job.phase("write"):
-        write_checkpoint(model, weights, checkpoint_of(job.parent), folder / "policy")
-    with job.phase("write optimizer"):
-        write_trainer(moments, adapter, folder / "trainer")
+    part = write_policy(job, model, trained, folder)
     job.finished = scratch.remove
-    probe = metrics.pop("probe")
+    return part
+
+
+def train_on_device(job: Node, parent: dict, model, batch, moments: dict, scratch) -> Trained:
+    """Train on the device that the configuration names, and leave it free."""
+    import torch
+
+    from opsft.processes import joined
+    from opsft.training_state import checkpoint_tensors, weight_tensors
+    from opsft.transfer import move_module
+
+    device = device_of(job.settings["sft"]["device"])
+    with joined(device):
+        with job.phase("to device"):
+            move_module(model, device)
+        metrics, moments = train_model(job, parent, model, batch, moments, scratch)
+        with job.phase("gather"):
+            weights, adapter = checkpoint_tensors(model), {}
+            if job.settings["sft"]["lora"]:
+                weights, adapter = merge(weights, job.settings["sft"]["lora"]), weight_tensors(model)
+    if device.type == "cuda":
+        job.facts |= {"gpu": torch.cuda.get_device_name(), "gpu_peak_mb": torch.cuda.max_memory_allocated() >> 20}
+        leave_gpu(model)
+    return Trained(metrics, weights, moments, adapter)
+
+
+def write_policy(job: Node, model, trained: Trained, folder: pathlib.Path) -> dict:
+    """Write the checkpoint and the optimiser's state, and return their part of the manifest."""
+    with job.phase("write"):
+        write_checkpoint(model, trained.weights, checkpoint_of(job.parent), folder / "policy")
+    with job.phase("write optimizer"):
+        write_trainer(trained.moments, trained.adapter, folder / "trainer")
     with job.phase("hash"), ThreadPoolExecutor() as pool:
         policy, trainer = pool.map(describe_folder, (folder / "policy", folder / "trainer"))
     return {
@@ -216,8 +241,8 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
         "path": "policy",
         "files": policy,
         "optimizer": {"path": "trainer", "files": trainer},
-        "probe": probe,
-        "metrics": metrics,
+        "probe": trained.metrics.pop("probe"),
+        "metrics": trained.metrics,
     }
 
 
