@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -143,7 +143,12 @@ def _try_to_hold(gpu: Gpu, folder: Path, what: str) -> list[TextIO]:
     if gpu.shares == 1:
         wanted = [(folder / gpu.uuid, fcntl.LOCK_EX)]
     else:
-        wanted = [(folder / gpu.uuid, fcntl.LOCK_SH), (folder / f"{gpu.uuid}.{gpu.share}", fcntl.LOCK_EX)]
+        # Shares of one size alone go together; the caller holds the gate, so nobody takes another in between.
+        size = folder / f"{gpu.uuid}.of{gpu.shares}"
+        if any(path != size and _is_held(path) for path in folder.glob(f"{gpu.uuid}.of*")):
+            return []
+        share = folder / f"{gpu.uuid}.{gpu.share}"
+        wanted = [(folder / gpu.uuid, fcntl.LOCK_SH), (size, fcntl.LOCK_SH), (share, fcntl.LOCK_EX)]
     locks: list[TextIO] = []
     for path, kind in wanted:
         lock = _try_lock(path, kind)
@@ -169,9 +174,9 @@ def _try_lock(path: Path, kind: int) -> TextIO | None:
     return lock
 
 
-def _holders(folder: Path, gpus: list[Gpu], held: Container[Gpu]) -> str:
+def _holders(folder: Path, gpus: list[Gpu], held: Iterable[Gpu]) -> str:
     """Who holds the GPUs that are not ours, or shares of them; the caller holds the gate."""
-    wanted = {gpu.uuid for gpu in gpus if gpu not in held}
+    wanted = {gpu.uuid for gpu in gpus} - {gpu.uuid for gpu in held}
     files = sorted(path for uuid in wanted for path in folder.glob(f"{uuid}*"))
     return "; ".join(text for path in files if _is_held(path) and (text := path.read_text()))
 

@@ -1,5 +1,6 @@
-"""Where and by which engine a node samples: on GPUs that it holds alone, by an engine of its own or one that was kept."""
+"""Where and by which engine a node samples: on GPUs that it holds, or shares of them, by an engine of its own or one that was kept."""
 
+import dataclasses
 import importlib.metadata
 import json
 import time
@@ -69,8 +70,11 @@ def plan_engines(
     name: str, settings: EngineSettings, wanted: int | str, threads: int, checkpoint: Path, loan: Loan
 ) -> tuple[int, EngineSettings]:
     """How many engines share the loan, and the settings of each; only vLLM's share a GPU, and only where its memory is known."""
-    if name != "vllm" or len(loan.gpus) != 1 or loan.gpus[0].memory_mb == 0:
+    if name != "vllm" or not loan.gpus:
         return 1, settings
+    if len(loan.gpus) > 1 or loan.gpus[0].memory_mb == 0:
+        part = settings.gpu_memory_utilization / loan.gpus[0].shares
+        return 1, dataclasses.replace(settings, gpu_memory_utilization=part)
     weights_mb = weights_in_bfloat16(checkpoint)
     engines = choose_engines(weights_mb, threads) if wanted == "auto" else int(wanted)
     return engines, share_of_gpu(settings, engines, weights_mb, loan.gpus[0].memory_mb, loan.gpus[0].shares)

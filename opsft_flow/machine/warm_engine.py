@@ -232,14 +232,17 @@ def place_of(gpus: Iterable[Gpu]) -> str:
 
 
 def label(gpu: Gpu) -> str:
-    """The index of a GPU, or something as short for a part of one; a share has its number behind a dot."""
+    """The index of a GPU, or something as short for a part of one; a share has its number and how many there are behind a dot."""
     name = gpu.index if gpu.index.isdigit() else f"{zlib.crc32(gpu.index.encode()):08x}"
-    return name if gpu.shares == 1 else f"{name}.{gpu.share}"
+    return name if gpu.shares == 1 else f"{name}.{gpu.share}of{gpu.shares}"
 
 
 def meet(one: str, other: str) -> bool:
-    """Whether two labels are of the same GPU, and not of two shares of it."""
-    return one == other or (one.split(".")[0] == other.split(".")[0] and not ("." in one and "." in other))
+    """Whether two labels are of the same GPU, and not of two shares of it of the same size."""
+    if one.split(".")[0] != other.split(".")[0]:
+        return False
+    same_size = "of" in one and one.split("of")[1:] == other.split("of")[1:]
+    return one == other or not same_size
 
 
 def reach_engine(path: Path, head: Head, idle_s: float) -> tuple[socket.socket, int]:

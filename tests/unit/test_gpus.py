@@ -1,4 +1,4 @@
-"""GPUs are lent to one node at a time; two GPUs are made up here by a stand-in for nvidia-smi."""
+"""GPUs are lent to one node at a time, or in shares; two GPUs are made up here by a stand-in for nvidia-smi."""
 
 import itertools
 import multiprocessing
@@ -205,3 +205,21 @@ def test_a_third_node_waits_for_a_share_and_one_that_wants_it_whole_waits_for_bo
     told = capfd.readouterr().out
     assert "waiting for 1 of 1 GPUs; they are held by: " in told
     assert told.count("holder (process") == 2
+
+
+def test_shares_of_another_size_wait(halves, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    context = multiprocessing.get_context("fork")
+    log, freed = context.Queue(), context.Event()
+    half = context.Process(target=hold_until, args=(1, log, freed))
+    half.start()
+    assert log.get(timeout=20) == [("GPU-aaaa", 0)]
+    monkeypatch.setenv(SHARES, "4")
+    quarter = context.Process(target=use_gpus, args=(1, log))
+    quarter.start()
+    time.sleep(0.5)
+    assert log.empty()
+    freed.set()
+    assert log.get(timeout=20)[0] == ["GPU-aaaa"]
+    for process in (half, quarter):
+        process.join()

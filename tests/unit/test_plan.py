@@ -78,6 +78,7 @@ CHANGES = [
     ("resources.generate.engines_per_gpu", 2, []),
     ("resources.generate.shards", 2, []),
     ("resources.sft.gpu", 2, []),
+    ("resources.gpu_shares", 2, []),
     ("recipes.r.sft.checkpoint_every", 7, []),
     ("recipes.r.filter.rule", "correct", ["filter *", "track *"]),
     ("recipes.r.filter.k", 1, []),

@@ -294,13 +294,13 @@ def test_engines_that_wait_on_a_gpu_are_put_to_sleep_and_others_are_not(in_workf
 @pytest.mark.parametrize(
     ("gpu", "meets"),
     [
-        (Gpu("1", "GPU-b", 1), {"1", "1+2", "1.0", "1.1"}),
-        (Gpu("1", "GPU-b", 1, share=1, shares=2), {"1", "1+2", "1.1"}),
+        (Gpu("1", "GPU-b", 1), {"1", "1+2", "1.0of2", "1.1of2", "1.2of4"}),
+        (Gpu("1", "GPU-b", 1, share=1, shares=2), {"1", "1+2", "1.1of2", "1.2of4"}),
         (Gpu("11", "GPU-l", 1), set()),
     ],
 )
-def test_a_share_is_in_the_way_of_the_whole_and_of_itself_and_not_of_other_shares(gpu, meets):
-    names = ("0", "1", "1+2", "1.0", "1.1", "2.1")
+def test_a_share_is_in_the_way_of_the_whole_of_itself_and_of_other_sizes_and_not_of_its_like(gpu, meets):
+    names = ("0", "1", "1+2", "1.0of2", "1.1of2", "1.2of4", "2.1of2")
     assert {name for name in names if in_the_way(Path(f"engine-{name}-abc-0.sock"), [label(gpu)])} == meets
 
 

@@ -197,8 +197,6 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
     check_room(folder, bytes_to_write(job, model) - size_of(scratch.folder / "state"), "this training")
     with hold_gpu(job):
         trained = train_on_device(job, parent, model, batch, moments, scratch)
-    # The parent's state is as large as the new one.
-    del moments
     leave_the_rest_to_the_first()
     part = write_policy(job, model, trained, folder)
     job.finished = scratch.remove
@@ -217,7 +215,9 @@ def train_on_device(job: Node, parent: dict, model, batch, moments: dict, scratc
     with joined(device):
         with job.phase("to device"):
             move_module(model, device)
-        metrics, moments = train_model(job, parent, model, batch, moments, scratch)
+        metrics, trained = train_model(job, parent, model, batch, moments, scratch)
+        # The parent's state is as large as the new one.
+        moments.clear()
         with job.phase("gather"):
             weights, adapter = checkpoint_tensors(model), {}
             if job.settings["sft"]["lora"]:
@@ -225,7 +225,7 @@ def train_on_device(job: Node, parent: dict, model, batch, moments: dict, scratc
     if device.type == "cuda":
         job.facts |= {"gpu": torch.cuda.get_device_name(), "gpu_peak_mb": torch.cuda.max_memory_allocated() >> 20}
         leave_gpu(model)
-    return Trained(metrics, weights, moments, adapter)
+    return Trained(metrics, weights, trained, adapter)
 
 
 def write_policy(job: Node, model, trained: Trained, folder: pathlib.Path) -> dict:
