@@ -157,14 +157,13 @@ def check_limits(config: dict, schema: dict) -> list[str]:
     for number, block in enumerate(config["sweep"]):
         problems += check_block(config, block, f"sweep.{number}")
         problems += check_stop_rules(config, block, f"sweep.{number}")
+    options = defaults_of("rule", schema)
     for name in sorted({recipe for block in config["sweep"] for recipe in block["recipes"]}):
         gpus, nodes = (config["resources"]["sft"][key] for key in ("gpu", "nodes"))
         problems += check_memory_savers(config["recipes"][name]["sft"], gpus, nodes, f"recipes.{name}.sft")
-        problems += check_rules(
-            config["recipes"][name]["filter"], f"recipes.{name}.filter", defaults_of("rule", schema)
-        )
+        problems += check_rules(config["recipes"][name]["filter"], f"recipes.{name}.filter", options)
     for number, block in enumerate(config["replay"]):
-        problems += check_rules(block, f"replay.{number}", defaults_of("rule", schema))
+        problems += check_rules(block, f"replay.{number}", options)
     for name, block in config["problems"].items():
         problems += check_reading(block, f"problems.{name}")
         problems += check_overlap(config["problems"], name)

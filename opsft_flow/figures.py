@@ -70,7 +70,7 @@ class Look:
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> "Look":
-        """Order the budgets along the darker part of a colour map, the tightest hottest; lighter is lost on white.
+        """Order the budgets, or the recipes of one, along the darker part of a colour map, the tightest hottest; lighter is lost on white.
 
         A schedule has its place by its last budget.
         """

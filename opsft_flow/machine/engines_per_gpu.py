@@ -16,11 +16,15 @@ THREADS_PER_ENGINE = 4
 OVERHEAD_MB = 4096
 """What an engine takes beside weights and cache: CUDA's context, graphs, activations."""
 
+LEAST_CACHE_MB = 256
+"""A cache below which one engine more is of no use."""
 
-def choose_engines(weights_mb: float, threads: int) -> int:
-    """How many engines of a model with weights of this size in bfloat16, in MiB, work best on one GPU and so many CPU threads."""
+
+def choose_engines(weights_mb: float, threads: int, memory_mb: float) -> int:
+    """How many engines of a model with weights of this size in bfloat16 work best with so many CPU threads and so much of a GPU's memory, in MiB."""
     wanted = 4 if weights_mb <= SMALL else 2 if weights_mb <= MEDIUM else 1
-    return max(1, min(wanted, threads // THREADS_PER_ENGINE))
+    fitting = int(memory_mb // (weights_mb + OVERHEAD_MB + LEAST_CACHE_MB))
+    return max(1, min(wanted, threads // THREADS_PER_ENGINE, fitting))
 
 
 def share_of_gpu(

@@ -72,12 +72,13 @@ def plan_engines(
     """How many engines share the loan, and the settings of each; only vLLM's share a GPU, and only where its memory is known."""
     if name != "vllm" or not loan.gpus:
         return 1, settings
-    if len(loan.gpus) > 1 or loan.gpus[0].memory_mb == 0:
-        part = settings.gpu_memory_utilization / loan.gpus[0].shares
+    gpu = loan.gpus[0]
+    part = settings.gpu_memory_utilization / gpu.shares
+    if len(loan.gpus) > 1 or gpu.memory_mb == 0:
         return 1, dataclasses.replace(settings, gpu_memory_utilization=part)
     weights_mb = weights_in_bfloat16(checkpoint)
-    engines = choose_engines(weights_mb, threads) if wanted == "auto" else int(wanted)
-    return engines, share_of_gpu(settings, engines, weights_mb, loan.gpus[0].memory_mb, loan.gpus[0].shares)
+    engines = choose_engines(weights_mb, threads, part * gpu.memory_mb) if wanted == "auto" else int(wanted)
+    return engines, share_of_gpu(settings, engines, weights_mb, gpu.memory_mb, gpu.shares)
 
 
 def dtype_of(settings: EngineSettings, loan: Loan) -> str:

@@ -1,4 +1,4 @@
-"""Run a command on GPUs that it holds alone: `python -P -m opsft_flow.machine.with_gpus COUNT COMMAND ARGUMENT...`
+"""Run a command on GPUs that it holds, or on shares of them: `python -P -m opsft_flow.machine.with_gpus COUNT COMMAND ARGUMENT...`
 
 For torchrun, which starts a process for each GPU. The status of the command is this one's. The command holds the locks too: they are
 free when it has ended, whatever becomes of this process. It is ended when this process or the workflow ends.

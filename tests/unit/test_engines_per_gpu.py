@@ -13,11 +13,15 @@ SETTINGS = EngineSettings(context=1024, max_sequences=2560, gpu_memory_utilizati
 
 
 @pytest.mark.parametrize(
-    ("weights_mb", "cores", "engines"),
-    [(950, 16, 4), (950, 8, 2), (950, 2, 1), (2048, 16, 4), (3100, 16, 2), (15000, 64, 1)],
+    ("weights_mb", "cores", "memory_mb", "engines"),
+    [
+        *[(950, 16, 72000, 4), (950, 8, 72000, 2), (950, 2, 72000, 1)],
+        *[(2048, 16, 72000, 4), (3100, 16, 72000, 2), (15000, 64, 72000, 1)],
+        *[(950, 16, 21600, 4), (950, 16, 17600, 3), (950, 16, 10560, 1), (950, 16, 5000, 1)],
+    ],
 )
-def test_small_models_share_a_gpu_as_far_as_there_are_cores_to_drive_it(weights_mb, cores, engines):
-    assert choose_engines(weights_mb, cores) == engines
+def test_small_models_share_a_gpu_as_far_as_cores_drive_it_and_memory_holds_them(weights_mb, cores, memory_mb, engines):
+    assert choose_engines(weights_mb, cores, memory_mb) == engines
 
 
 def test_one_engine_has_it_all():

@@ -191,7 +191,10 @@ def test_a_third_node_waits_for_a_share_and_one_that_wants_it_whole_waits_for_bo
         monkeypatch.delenv(SHARES)
     waiting = context.Process(target=use_gpus, args=(1, log))
     waiting.start()
-    time.sleep(0.5)
+    told, patience = "", time.monotonic() + 20
+    while "held by" not in told and time.monotonic() < patience:
+        time.sleep(0.05)
+        told += capfd.readouterr().out
     freed[0].set()
     holders[0].join()
     if shares is None:
@@ -202,7 +205,6 @@ def test_a_third_node_waits_for_a_share_and_one_that_wants_it_whole_waits_for_bo
     freed[1].set()
     for process in (waiting, holders[1]):
         process.join()
-    told = capfd.readouterr().out
     assert "waiting for 1 of 1 GPUs; they are held by: " in told
     assert told.count("holder (process") == 2
 

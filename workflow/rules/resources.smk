@@ -1,8 +1,8 @@
 # What a job asks for (threads, memory, time, GPUs, machines, its turn), and how many GPUs this machine has to give.
 from opsft_flow.machine.gpus import find_gpus
 
-# On this machine as many GPU jobs run at once as it has GPUs or shares of them, or one where it has none; `--resources gpu=` says otherwise. A number of nodes
-# means a cluster, whose GPUs are elsewhere.
+# On this machine as many GPU jobs run at once as it has GPUs or shares of them, or one where it has none; `--resources gpu=` says
+# otherwise. A number of nodes means a cluster, whose GPUs are elsewhere.
 if workflow.is_main_process and workflow.resource_settings.nodes is None and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", max(1, len(find_gpus())))
 

@@ -215,7 +215,7 @@ def train_on_device(job: Node, parent: dict, model, batch, moments: dict, scratc
     with joined(device):
         with job.phase("to device"):
             move_module(model, device)
-        metrics, trained = train_model(job, parent, model, batch, moments, scratch)
+        metrics, state = train_model(job, parent, model, batch, moments, scratch)
         # The parent's state is as large as the new one.
         moments.clear()
         with job.phase("gather"):
@@ -225,7 +225,7 @@ def train_on_device(job: Node, parent: dict, model, batch, moments: dict, scratc
     if device.type == "cuda":
         job.facts |= {"gpu": torch.cuda.get_device_name(), "gpu_peak_mb": torch.cuda.max_memory_allocated() >> 20}
         leave_gpu(model)
-    return Trained(metrics, weights, trained, adapter)
+    return Trained(metrics, weights, state, adapter)
 
 
 def write_policy(job: Node, model, trained: Trained, folder: pathlib.Path) -> dict:
