@@ -32,18 +32,36 @@ EVERY = EXPERIMENT["benchmarks"]["gsm8k"]["every"]
 # Mean tokens of a response on the benchmarks, after and before, at 1.5 B: read off the authors' figures.
 EVALUATED_TOKENS: Range = (2_186, 10_178)
 
-# Measured on one H100 with Qwen2.5-Coder-0.5B (docs/results.md; phases: docs/results/gsm8k-0.5b-h100/timings.csv).
+# Measured on one H100 with Qwen2.5-Coder-0.5B (docs/results.md; phases: docs/results/gsm8k-0.5b-h100/timings.csv), with log-probabilities, as
+# the paper's overlays ask for them.
 SAMPLED_A_SECOND = 58_000
 STATE_S = 7.3
 """Gathering, writing and hashing of weights and moments, to a file system in memory."""
 WEIGHTS_S = 2.3
 """The weights of the next policy into the engines."""
+ENGINES_S = 57.0
+"""The start of a job's engines where none outlive their job, with the graphs that an earlier start has compiled; 113 s without."""
 NODE_S = 0.2
 """A node on a workstation beyond its work (docs/performance.md)."""
 SLURM_S = 9.0
 """A SLURM job beyond its work, mostly two starts of Snakemake: 7 to 11 s on a cluster of one host."""
 BYTES_A_TOKEN = 4
 """Of a rollouts table, text, token ids and all: 3.6 at most, in tables of 64 rollouts."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the nodes of a point run: seconds of one beyond its work, how many follow one another in an iteration (one more with shards), and
+    whether engines outlive them."""
+
+    node_s: float
+    chain: int
+    engines_stay: bool
+
+
+WORKSTATION = Layout(NODE_S, chain=4, engines_stay=True)
+CLUSTER = Layout(SLURM_S, chain=3, engines_stay=False)
+"""A SLURM job for each node, but one for verify and filter, as profiles/slurm groups them."""
 
 # The data sheet of an H100 SXM: floating-point operations a second in bfloat16, bytes a second from memory.
 PEAK_FLOPS, BANDWIDTH = 989e12, 3.35e12
@@ -135,11 +153,11 @@ def evaluations() -> int:
     return 1 + STEPS // EVERY + bool(STEPS % EVERY)
 
 
-def waiting_s(model: Model, node_s: float, shards: int) -> float:
-    """What an iteration takes beyond sampling and training, however many GPUs: state, weights, and nodes one after another."""
+def waiting_s(model: Model, layout: Layout, shards: int) -> float:
+    """What an iteration takes beyond sampling and training, however many GPUs: state, engines, and nodes one after another."""
     ratio = model.parameters / MEASURED.parameters
-    chain = 5 if shards > 1 else 4
-    return ratio * (STATE_S + WEIGHTS_S) + chain * node_s
+    engines = ratio * WEIGHTS_S if layout.engines_stay else ENGINES_S
+    return ratio * STATE_S + engines + (layout.chain + (shards > 1)) * layout.node_s
 
 
 def longest_response_s(model: Model) -> float:
@@ -147,10 +165,10 @@ def longest_response_s(model: Model) -> float:
     return CAP * 2 * model.parameters / BANDWIDTH
 
 
-def point_hours(model: Model, gpus: int, steps: int, node_s: float) -> tuple[Range, float]:
+def point_hours(model: Model, gpus: int, steps: int, layout: Layout) -> tuple[Range, float]:
     """Hours of a point on `gpus` GPUs with `steps` of the paper's steps an iteration, evaluations included; and of them, waiting."""
     iterations = -(-STEPS // steps)
-    waiting = iterations * waiting_s(model, node_s, gpus) / 3600
+    waiting = iterations * waiting_s(model, layout, gpus) / 3600
     sampling, training = step_work_s(model)
     hours = []
     for end in (0, 1):
@@ -226,7 +244,7 @@ def steps_table() -> str:
     rows = []
     for model in PAPER:
         for steps in (1, 4, 16):
-            hours, waiting = point_hours(model, 8, steps, NODE_S)
+            hours, waiting = point_hours(model, 8, steps, WORKSTATION)
             iterations = -(-STEPS // steps)
             written = iterations * STATE_BYTES * model.parameters / 1e12
             stale = f"{steps - 1} of {steps}"
@@ -268,17 +286,17 @@ def disk_table() -> str:
 def cluster_table() -> str:
     """One and sixteen points on 16 machines of eight GPUs."""
     layouts = (
-        ("16 points, a machine each, one allocation a point", 16, 8, NODE_S),
-        ("16 points, a SLURM job a node", 16, 8, SLURM_S),
-        ("one point on all 128 GPUs, a SLURM job a node", 1, 128, SLURM_S),
+        ("16 points, a machine each, one allocation a point", 16, 8, WORKSTATION),
+        ("16 points, a SLURM job a node", 16, 8, CLUSTER),
+        ("one point on all 128 GPUs, a SLURM job a node", 1, 128, CLUSTER),
     )
     rows = []
     for model in PAPER:
-        for layout, points, gpus, node_s in layouts:
+        for name, points, gpus, layout in layouts:
             for steps in (1, 16):
-                hours, waiting = point_hours(model, gpus, steps, node_s)
+                hours, waiting = point_hours(model, gpus, steps, layout)
                 cells = (f"{points * nodes_of_point(steps, gpus):,}", span(hours), number(waiting))
-                rows.append((model.name, layout, steps, *cells))
+                rows.append((model.name, name, steps, *cells))
     return table(("model", "layout", "steps an iteration", "nodes", "hours", "of them waiting"), rows)
 
 

@@ -45,5 +45,13 @@ def test_the_nodes_of_a_point():
 
 
 def test_no_number_of_gpus_samples_faster_than_the_longest_response():
-    hours, waiting = scaling.point_hours(LARGE, gpus=100_000, steps=1, node_s=0)
+    hours, waiting = scaling.point_hours(LARGE, gpus=100_000, steps=1, layout=scaling.WORKSTATION)
     assert hours[0] - waiting > 2_520 * scaling.longest_response_s(LARGE) / 3_600
+
+
+def test_a_cluster_starts_engines_in_each_iteration_and_a_workstation_loads_weights():
+    cluster, workstation = (
+        scaling.waiting_s(scaling.MEASURED, layout, shards=8) for layout in (scaling.CLUSTER, scaling.WORKSTATION)
+    )
+    assert cluster == pytest.approx(scaling.STATE_S + scaling.ENGINES_S + 4 * scaling.SLURM_S)
+    assert workstation == pytest.approx(scaling.STATE_S + scaling.WEIGHTS_S + 5 * scaling.NODE_S)
