@@ -71,6 +71,14 @@ def test_a_node_that_failed_runs_again_though_what_was_made_of_its_older_result_
     assert checkout.would_run() == everything
 
 
+def test_a_deleted_result_runs_its_node_and_what_follows(checkout):
+    last = checkout.folder / "results/toy/opsft/L80/seed0/iter2"
+    (last / "eval/sums/metrics.json").unlink()
+    assert checkout.would_run() == {"evaluate": 1, "track": 1, **SUMMARY}
+    (last / "policy.json").unlink()
+    assert checkout.would_run() == {"sft": 1, "generate": 1, "verify": 1, "evaluate": 1, "track": 1, **SUMMARY}
+
+
 def test_a_budget_added_runs_its_own_chain(checkout):
     block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
     checkout.change(sweep=[{**block, "budgets": [40, 80, 60]}])
