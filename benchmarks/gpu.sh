@@ -24,9 +24,9 @@ cat > "$results/iteration.yaml" <<YAML
 engine: {gpu_memory_utilization: 0.3}
 resources: {generate: {engines_per_gpu: 1}}
 YAML
-# One point of ten iterations: where the time of a run goes.
+# One point of eight iterations: where the time of a run goes.
 cat > "$results/orchestration.yaml" <<YAML
-sweep: [{models: [qwen2.5-coder-0.5b], recipes: [opsft], budgets: [200], seeds: [0], benchmarks: [gsm8k]}]
+sweep: [{models: [qwen2.5-coder-0.5b], recipes: [opsft], budgets: [usual], seeds: [0], benchmarks: [gsm8k]}]
 engine: {name: vllm}
 YAML
 config=(--configfile experiments/gsm8k-0.5b.yaml ${OVERLAY:-} experiments/local.yaml "$results/overlay.yaml")
@@ -51,12 +51,12 @@ measure() { # NAME BENCHMARK [OPTION ...]
 }
 
 measure gpu-engines sampling --engines transformers vllm vllm:4
-measure gpu-ten-iterations orchestration --points 0 --cores "$(nproc)"
+measure gpu-eight-iterations orchestration --points 0 --cores "$(nproc)"
 measure gpu-transformers iteration --engine transformers --betas 0 0.04
 measure gpu-sft sft
 measure gpu-vllm iteration --engine vllm --betas 0 --trl-vllm
 measure gpu-sft-checkpointing sft --gradient-checkpointing
 # Goes on where its time limit has ended it before.
-measure h100 against_grpo --budget 150 --iterations 8 --every 2 --seeds 0 --trl-vllm --microbatch-tokens 8192 --figure "$results/against_grpo-h100"
+measure h100 against_grpo --budget usual --iterations 8 --every 2 --betas 0 0.04 --seeds 0 1 2 --trl-vllm --microbatch-tokens 8192 --figure "$results/against_grpo-h100"
 echo "== done: $(date -u +%T); to put them in the table: cp $results/*.json benchmarks/results/ && python -m benchmarks.table"
 exit "$failed"

@@ -34,7 +34,7 @@ class Sampling:
 
     Temperature 0 is greedy, and makes all samples of a request equal. A response ends with the first of
     `stop_token_ids`, or after `max_tokens` tokens; the ids that end a response are the caller's to name. `logprobs` asks
-    for log-probabilities: they cost vLLM a third of its throughput.
+    for log-probabilities, with which vLLM samples more slowly.
     """
 
     max_tokens: int

@@ -8,8 +8,7 @@ from opsft.engines import EngineSettings
 SMALL, MEDIUM = 2048, 4096
 """Weights in bfloat16, in MiB, up to which four engines, or two, share a GPU.
 
-Sampling from a small model is bound by the processor that drives the GPU: with 0.5 B parameters one engine made 27k tokens/s on an H100, four
-of them 105k to 115k.
+Sampling from a small model is bound by the processor that drives the GPU, not by the GPU.
 """
 
 THREADS_PER_ENGINE = 4
