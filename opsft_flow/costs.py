@@ -2,7 +2,7 @@
 
 `training_seconds` are those of its nodes that sample, grade and select training rollouts and update the policy, `measuring_seconds` those of its
 benchmarks: a node counts in full, with its start and its writing, even where others ran beside it. `gpu_seconds` are those of the training nodes that held GPUs,
-once for each of them; nodes that share one are counted each. `elapsed_seconds` is the time by the clock since the point's first node began, waiting included.
+once for each of them; a share of a GPU counts as its part. `elapsed_seconds` is the time by the clock since the point's first node began, waiting included.
 """
 
 import datetime
@@ -48,7 +48,7 @@ def rows_of(point: tuple, iterations: dict[int, list[tuple[str, dict]]]) -> list
 
 
 def gpu_seconds(run: dict) -> float:
-    return sum(part["seconds"] * len(part.get("gpus", ())) for part in (run, *run.get("shard_runs", [])))
+    return sum(part["seconds"] * part.get("gpus_held", 0) for part in (run, *run.get("shard_runs", [])))
 
 
 def instant(text: str) -> datetime.datetime:

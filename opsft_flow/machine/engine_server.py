@@ -22,6 +22,9 @@ from opsft_flow.machine import messages
 from opsft_flow.machine.runtime import Head, listen, remove_leftovers_of_heads
 from opsft_flow.node import limit_threads
 
+MOST_LOCKS = 64
+"""Open files that a client may send: three for each GPU that it holds in a share."""
+
 
 class EngineServer:
     """Serves one engine at `path`; `weights` names those that are in it."""
@@ -50,7 +53,7 @@ class EngineServer:
                 with client, contextlib.suppress(BrokenPipeError):
                     messages.send(client, {"process": os.getpid()})
                     client.settimeout(messages.PATIENCE_S)
-                    received = messages.receive(client, most_files=16)
+                    received = messages.receive(client, most_files=MOST_LOCKS)
                     client.settimeout(None)
                     if received is not None:
                         self.answer(client, *received)

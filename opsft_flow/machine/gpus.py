@@ -66,9 +66,17 @@ def find_gpus() -> list[Gpu]:
     return _shared([_named(name, gpus) for name in itertools.takewhile(lambda name: name not in NONE, names)])
 
 
+def gpu_facts(uuids: list[str], machines: int = 1) -> dict:
+    """What a sidecar says of the GPUs that a node holds: `gpus`, those of this machine, and `gpus_held`, how many on all its machines, a share being a part of one."""
+    return {"gpus": uuids, "gpus_held": len(uuids) * machines / _shares()}
+
+
+def _shares() -> int:
+    return int(os.environ.get(SHARES, "1"))
+
+
 def _shared(gpus: list[Gpu]) -> list[Gpu]:
-    shares = int(os.environ.get(SHARES, "1"))
-    return [gpu._replace(share=share, shares=shares) for share in range(shares) for gpu in gpus]
+    return [gpu._replace(share=share, shares=_shares()) for share in range(_shares()) for gpu in gpus]
 
 
 def _named(name: str, gpus: list[Gpu]) -> Gpu:

@@ -22,7 +22,7 @@ def test_as_many_jobs_run_at_once_as_there_are_gpus_or_shares(gpus, shares, chec
     ]
     held = [run for run in runs if run.get("gpus")]
     # The training rollouts and the training of two points, up to their first policies.
-    assert [len(run["gpus"]) for run in held] == [1] * 4
+    assert [(len(run["gpus"]), run["gpus_held"]) for run in held] == [(1, 1 / shares)] * 4
     assert {run["gpus"][0] for run in held} <= set(gpus)
     spans = [tuple(datetime.datetime.fromisoformat(run[key]) for key in ("started", "ended")) for run in held]
     assert max(sum(start <= moment < end for start, end in spans) for moment, _ in spans) == 2

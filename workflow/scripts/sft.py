@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from opsft_flow.files import atomic, check_room, read_json, remove_leftovers, sha256_of, size_of, write_json
-from opsft_flow.machine.gpus import borrow_gpus
+from opsft_flow.machine.gpus import VISIBLE, borrow_gpus, gpu_facts
 from opsft_flow.machine.runtime import die_with_parent
 from opsft_flow.machine.warm_engine import put_to_sleep
 from opsft_flow.node import Node, node
@@ -130,7 +130,7 @@ def hold_gpu(job: Node) -> Iterator[None]:
         return
     # Where there is a GPU, one is used whatever the configuration counts, so one is held.
     with borrow_gpus(max(1, job.gpus), job.policy) as loan:
-        job.facts["gpus"] = [gpu.uuid for gpu in loan.gpus]
+        job.facts |= gpu_facts([gpu.uuid for gpu in loan.gpus])
         put_to_sleep(loan.gpus)
         yield
 
@@ -224,6 +224,8 @@ def train_on_device(job: Node, parent: dict, model, batch, moments: dict, scratc
                 weights, adapter = merge(weights, job.settings["sft"]["lora"]), weight_tensors(model)
     if device.type == "cuda":
         job.facts |= {"gpu": torch.cuda.get_device_name(), "gpu_peak_mb": torch.cuda.max_memory_allocated() >> 20}
+        if PROCESSES > 1:
+            job.facts |= gpu_facts(os.environ[VISIBLE].split(","), machines=PROCESSES // PROCESSES_HERE)
         leave_gpu(model)
     return Trained(metrics, weights, state, adapter)
 
