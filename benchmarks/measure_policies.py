@@ -8,7 +8,7 @@ from opsft.engines import Completion, EngineSettings, Request, Sampling, load_en
 from opsft.estimators.evaluate import EvaluationSettings, evaluate
 from opsft.estimators.responses import Responses
 from opsft.prompts import request_seed, stop_tokens
-from opsft.tokenizer import load_tokenizer
+from opsft.tokenizer import load_tokenizer, response_texts
 from opsft.verify import Response, verify
 from opsft_flow.config import engine_for
 from opsft_flow.files import read_json
@@ -53,7 +53,7 @@ def graded(config: dict, block: dict, prompts: list, completions: list[list[Comp
     """The completions of each prompt, verified."""
     rows = [(p, k, c) for p, group in zip(prompts, completions, strict=True) for k, c in enumerate(group)]
     finished = [c.finish_reason == "stop" for _, _, c in rows]
-    texts = [tokenizer.decode(c.token_ids, skip_special_tokens=True) for _, _, c in rows]
+    texts = response_texts(tokenizer, [c.token_ids for _, _, c in rows])
     verdicts = verify(
         [Response(t, p.answer, f, p.opens_thinking) for (p, _, _), t, f in zip(rows, texts, finished, strict=True)],
         config["problems"][block["problems"]]["verifier"],

@@ -3,6 +3,8 @@
 import hashlib
 import random
 
+from opsft.thinking import END, START
+
 
 def choose_problems(problem_ids: list[str], count: int, seed: int, iteration: int) -> list[str]:
     """The `count` problems of `iteration` (1, 2, ...): consecutive windows over one shuffle per epoch.
@@ -38,7 +40,7 @@ def encode(tokenizer, text: str) -> tuple[int, ...]:
 
 def opens_thinking(prompt: str) -> bool:
     """True where the template has opened the thinking, so that an answer counts only after it is closed."""
-    return prompt.rfind("<think>") > prompt.rfind("</think>")
+    return prompt.rfind(START) > prompt.rfind(END)
 
 
 def stop_tokens(tokenizer, generation_config: dict) -> tuple[int, ...]:

@@ -1,7 +1,10 @@
-"""Load a policy's tokenizer exactly as its checkpoint defines it."""
+"""Load a policy's tokenizer exactly as its checkpoint defines it, and turn what was sampled into text."""
 
 import os
 import pathlib
+from collections.abc import Sequence
+
+from opsft.thinking import END, START
 
 
 def load_tokenizer(checkpoint: str | os.PathLike, trust_remote_code: bool = False):
@@ -15,3 +18,11 @@ def load_tokenizer(checkpoint: str | os.PathLike, trust_remote_code: bool = Fals
     if (pathlib.Path(checkpoint) / "tokenizer.json").exists():
         return PreTrainedTokenizerFast.from_pretrained(checkpoint)
     return AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
+
+
+def response_texts(tokenizer, responses: Sequence[Sequence[int]]) -> list[str]:
+    """The text of each response's token ids. Special tokens are left out, but for those that mark thinking, by which a response is graded."""
+    left_out = {
+        i for i, token in tokenizer.added_tokens_decoder.items() if token.special and token.content not in (START, END)
+    }
+    return [tokenizer.decode([i for i in ids if i not in left_out]) for ids in responses]

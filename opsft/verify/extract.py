@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from opsft.thinking import END, START
+
 MAX_ANSWER_CHARS = 2000
 MAX_FORMS = 4
 """More boxes that differ than this are no forms of one answer."""
@@ -65,8 +67,8 @@ def final_answers(text: str, opens_thinking: bool) -> Extracted:
 
 def after_thinking(text: str, opens_thinking: bool) -> str:
     """What follows the last `</think>`; nothing where the thinking never ends; the whole text where there is none."""
-    _, end_tag, rest = text.rpartition("</think>")
-    never_ends = not end_tag and (opens_thinking or "<think>" in text)
+    _, end_tag, rest = text.rpartition(END)
+    never_ends = not end_tag and (opens_thinking or START in text)
     return "" if never_ends else rest
 
 

@@ -98,7 +98,7 @@ def test_generate_numbers_the_samples_and_their_seeds():
         SimpleNamespace(token_ids=ids, finish_reason=reason, logprob=-1.0)
         for ids, reason in (((5, 6), "stop"), ((7,), "length"))
     ]
-    tokenizer = SimpleNamespace(decode=lambda ids, skip_special_tokens: "-".join(map(str, ids)))
+    tokenizer = SimpleNamespace(added_tokens_decoder={}, decode=lambda ids: "-".join(map(str, ids)))
     request = script.Request(prompt_ids=(1, 2), seed=40, samples=2)
     rows = script.as_rows({"problem_id": "a"}, request, "<think>", completions, tokenizer)
     assert [(row["sample"], row["seed"], row["text"], row["tokens"]) for row in rows] == [

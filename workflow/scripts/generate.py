@@ -12,7 +12,7 @@ import shutil
 
 from opsft.engines import EngineSettings, Request, Sampling, check_requests
 from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed, stop_tokens
-from opsft.tokenizer import load_tokenizer
+from opsft.tokenizer import load_tokenizer, response_texts
 from opsft_flow.files import atomic, read_json
 from opsft_flow.machine.sampling import sample
 from opsft_flow.machine.unseen import forget
@@ -39,6 +39,7 @@ def read_generation_config(checkpoint: pathlib.Path) -> dict:
 
 def as_rows(problem: dict, request: Request, prompt: str, completions: list, tokenizer) -> list[dict]:
     """The rollouts of one problem."""
+    texts = response_texts(tokenizer, [completion.token_ids for completion in completions])
     return [
         {
             "problem_id": problem["problem_id"],
@@ -46,13 +47,13 @@ def as_rows(problem: dict, request: Request, prompt: str, completions: list, tok
             "seed": request.seed + sample,
             "prompt_ids": request.prompt_ids,
             "response_ids": completion.token_ids,
-            "text": tokenizer.decode(completion.token_ids, skip_special_tokens=True),
+            "text": text,
             "tokens": len(completion.token_ids),
             "finish_reason": completion.finish_reason,
             "logprob": completion.logprob,
             "opens_thinking": opens_thinking(prompt),
         }
-        for sample, completion in enumerate(completions)
+        for sample, (completion, text) in enumerate(zip(completions, texts, strict=True))
     ]
 
 
