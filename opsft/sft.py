@@ -8,7 +8,7 @@ GPU; the moments of AdamW are carried on; a killed run goes on from its last che
 import contextlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -91,7 +91,7 @@ def train(
     model.train()
     avoid_cudnn_attention()
     if resumed is None:
-        check_head(model, collate(batch.kept[:1], device))
+        check_head(model, collate([beginning(batch.kept[0])], device))
     objective = Objective(model)
     processes.shard(objective, model.get_decoder(), device)
     optimizer = optimizer_of(model, settings)
@@ -110,6 +110,11 @@ def train(
             checkpoints.save({"log": log}, weight_tensors(model), optimizer_tensors(model, optimizer))
     measured = {**summarise(log), "probe": probe(objective, batch.kept[0].prompt_ids, settings, device)}
     return measured, optimizer_tensors(model, optimizer)
+
+
+def beginning(example: Example) -> Example:
+    """An example short enough to have all its logits in memory at once, [T, vocabulary]: the end of its prompt and the begin of its response."""
+    return replace(example, prompt_ids=example.prompt_ids[-64:], response_ids=example.response_ids[:64])
 
 
 def recompute_activations(model: torch.nn.Module) -> None:

@@ -1,6 +1,7 @@
 """The training loop: resuming, carrying state, refusing what is not finite."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,6 +109,17 @@ def test_warm_up_counts_over_the_whole_run(tiny_model, batch):
     assert metrics["lr"] == pytest.approx(0.75e-3)
     metrics, _ = run(tiny_model, batch, settings(warmup_updates=4, lr=1e-3), updates_before=50)
     assert metrics["lr"] == pytest.approx(1e-3)
+
+
+def test_the_check_of_the_head_makes_no_logits_of_a_whole_response(tiny_model, batch, monkeypatch):
+    widths = []
+    plain = tiny_model.forward
+    monkeypatch.setattr(
+        tiny_model, "forward", lambda **inputs: widths.append(inputs["input_ids"].shape[1]) or plain(**inputs)
+    )
+    long = replace(batch.kept[0], prompt_ids=(3,) * 300, response_ids=(5,) * 300)
+    run(tiny_model, replace(batch, kept=[long]), settings())
+    assert widths == [128]
 
 
 def test_every_kept_example_is_trained_once_an_epoch(batch):

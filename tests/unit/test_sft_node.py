@@ -6,7 +6,9 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import GPT2Config, OPTConfig
 
+from opsft.dropout import without_dropout
 from opsft.lora import merged
 from tests.unit.sft_node import make_point, run_sft
 
@@ -56,6 +58,34 @@ def test_the_probe_is_the_largest_log_probability_after_the_first_kept_prompt(po
         log_probs = model(torch.tensor([probe["prompt_ids"]])).logits[0, -1].log_softmax(-1)
     assert len(probe["prompt_ids"]) == 5
     assert probe["logprob"] == pytest.approx(log_probs.max().item(), abs=1e-5)
+
+
+def test_dropout_of_the_model_is_off_in_training(tmp_path, tiny_model):
+    plain = make_point(tmp_path / "plain", tiny_model)
+    tiny_model.config.attention_dropout = 0.5
+    dropping = make_point(tmp_path / "dropping", tiny_model)
+    assert json.loads((dropping / "model/config.json").read_text())["attention_dropout"] == 0.5
+    for point in (plain, dropping):
+        run_sft(point, 1, updates=2)
+    assert_close(weights_of(dropping, 1), weights_of(plain, 1), 0.0)
+
+
+@pytest.mark.parametrize("config", [GPT2Config(n_layer=1), OPTConfig(num_hidden_layers=1, layerdrop=0.1)])
+def test_dropout_has_other_names_in_other_models(config):
+    rates = {name: value for name, value in without_dropout(config).to_dict().items() if "drop" in name}
+    assert len(rates) > 2
+    assert not any(rates.values())
+
+
+@pytest.mark.parametrize("parents", [None, '{"eos_token_id": [2, 7]}'])
+def test_a_policy_stops_on_the_tokens_of_its_parent(parents, point):
+    of_base = point / "model/generation_config.json"
+    of_base.write_text(parents) if parents else of_base.unlink()
+    run_sft(point, 1)
+    run_sft(point, 2)
+    for iteration in (1, 2):
+        file = point / f"iter{iteration}/policy/generation_config.json"
+        assert (file.read_text() if file.exists() else None) == parents
 
 
 def test_the_sidecar_tells_the_phases_apart(point):

@@ -139,9 +139,10 @@ def load_policy(job: Node, parent: dict):
     """The model to train, in fp32 on the CPU, and the optimiser's state to go on from (empty to begin anew)."""
     import torch
     from safetensors.torch import load_file
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
+    from opsft.dropout import without_dropout
     from opsft.lora import add_adapter
     from opsft.training_state import load_weight_tensors
 
@@ -150,8 +151,10 @@ def load_policy(job: Node, parent: dict):
     block = job.settings["sft"]
     # An adapter lies over the weights that the point began with.
     start = locate(job.parent, {**parent, "path": None}) if block["lora"] else checkpoint_of(job.parent)
+    trusted = job.settings["trust_remote_code"]
+    config = without_dropout(AutoConfig.from_pretrained(start, trust_remote_code=trusted))
     model = AutoModelForCausalLM.from_pretrained(
-        start, dtype=torch.float32, use_safetensors=True, trust_remote_code=job.settings["trust_remote_code"]
+        start, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=trusted
     )
     if block["lora"]:
         add_adapter(model, **block["lora"], seed=job.settings["point"]["seed"])
@@ -314,13 +317,15 @@ def leave_the_rest_to_the_first() -> None:
 
 
 def write_checkpoint(model, weights: dict, source: pathlib.Path, folder: pathlib.Path) -> None:
-    """A whole Hugging Face checkpoint: new weights, and the tokenizer's and other small files of the parent."""
+    """A whole Hugging Face checkpoint: new weights and configuration, and the tokenizer's and other small files of the parent."""
     with atomic(folder) as temporary:
         temporary.mkdir()
-        for file in files_of(source):
-            if ".safetensors" not in file.name:
-                shutil.copyfile(file, temporary / file.name)
         model.save_pretrained(temporary, state_dict=weights)
+        # transformers makes one of its own, with other end tokens, where the parent has none.
+        (temporary / "generation_config.json").unlink(missing_ok=True)
+        for file in files_of(source):
+            if ".safetensors" not in file.name and file.name != "config.json":
+                shutil.copyfile(file, temporary / file.name)
 
 
 def write_trainer(moments: dict, adapter: dict, folder: pathlib.Path) -> None:
