@@ -123,13 +123,14 @@ def how_many(gpus: Iterable[Gpu]) -> int:
 
 
 def _wait_for(count: int, gpus: list[Gpu], what: str) -> Loan:
-    """The locks of `count` GPUs. Who waits for several holds the gate meanwhile, so that two such never starve each other."""
+    """The locks of `count` GPUs. Who waits for several keeps what is free and holds the gate meanwhile, so that two such never starve
+    each other; who waits for one is in nobody's way."""
     folder = private_folder(runtime_folder() / "gpus")
     told = False
+    held: dict[Gpu, list[TextIO]] = {}
     with open(folder / "gate", "w") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        held: dict[Gpu, list[TextIO]] = {}
         while True:
+            fcntl.flock(gate, fcntl.LOCK_EX)
             for gpu in gpus:
                 if len(held) < count and gpu.uuid not in {mine.uuid for mine in held}:
                     locks = _try_to_hold(gpu, folder, what)
@@ -143,6 +144,8 @@ def _wait_for(count: int, gpus: list[Gpu], what: str) -> Loan:
                     flush=True,
                 )
                 told = True
+            if count == 1:
+                fcntl.flock(gate, fcntl.LOCK_UN)
             time.sleep(0.1)
 
 

@@ -116,6 +116,30 @@ def test_six_jobs_on_two_gpus_use_both_and_never_meet_on_one():
         assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
+def hold_named(gpu: str, log, freed) -> None:
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    with borrow_gpus(1, "a test") as loan:
+        log.put(loan.gpus[0].index)
+        freed.wait(60)
+
+
+def test_who_waits_for_one_gpu_keeps_nobody_from_another(capfd):
+    context = multiprocessing.get_context("fork")
+    log, freed = context.Queue(), context.Event()
+    jobs = [context.Process(target=hold_named, args=(gpu, log, freed)) for gpu in "001"]
+    jobs[0].start()
+    assert log.get(timeout=30) == "0"
+    jobs[1].start()
+    while "waiting for 1 of 1 GPUs" not in capfd.readouterr().out:
+        time.sleep(0.05)
+    jobs[2].start()
+    assert log.get(timeout=30) == "1"
+    freed.set()
+    assert log.get(timeout=30) == "0"
+    for job in jobs:
+        job.join(30)
+
+
 def hold_forever(started) -> None:
     with borrow_gpus(2, "the one that is killed"):
         started.set()
