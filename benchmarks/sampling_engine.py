@@ -9,9 +9,10 @@ from collections.abc import Callable
 from benchmarks.known import known
 from benchmarks.record import versions
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
-from opsft_flow.machine.engines_per_gpu import share_of_gpu, weights_in_bfloat16
+from opsft_flow.machine.engines_per_gpu import share_of_gpu, weights_in_memory
 from opsft_flow.machine.gpus import Loan, find_gpus
 from opsft_flow.machine.runtime import this_process
+from opsft_flow.machine.sampling import dtype_of
 from opsft_flow.machine.warm_engine import Policy, WarmEngine
 
 WARM_UP_TOKENS = 8
@@ -52,7 +53,7 @@ def start(job: dict) -> Callable:
     if job["engines"] == 1:
         return load_engine(job["engine"], job["checkpoint"], settings).generate
     gpus = tuple(find_gpus()[:1])
-    weights_mb = weights_in_bfloat16(pathlib.Path(job["checkpoint"]))
+    weights_mb = weights_in_memory(pathlib.Path(job["checkpoint"]), dtype_of(settings, Loan(gpus, ())))
     each = share_of_gpu(settings, job["engines"], weights_mb, sum(gpu.memory_mb for gpu in gpus))
     policy = Policy(job["checkpoint"], base="benchmark", weights="benchmark", probe=None, tolerance=0.0)
     threads = max(1, (os.cpu_count() or 1) // job["engines"])

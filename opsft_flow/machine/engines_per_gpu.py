@@ -6,7 +6,7 @@ from pathlib import Path
 from opsft.engines import EngineSettings
 
 SMALL, MEDIUM = 2048, 4096
-"""Weights in bfloat16, in MiB, up to which four engines, or two, share a GPU.
+"""Weights as an engine holds them, in MiB, up to which four engines, or two, share a GPU.
 
 Sampling from a small model is bound by the processor that drives the GPU, not by the GPU.
 """
@@ -19,10 +19,10 @@ LEAST_CACHE_MB = 256
 """A cache below which one engine more is of no use."""
 
 
-def choose_engines(weights_mb: float, threads: int, memory_mb: float) -> int:
-    """How many engines of a model with weights of this size in bfloat16 work best with so many CPU threads and so much of a GPU's memory, in MiB."""
+def choose_engines(weights_mb: float, cache_mb: int | None, threads: int, memory_mb: float) -> int:
+    """How many engines work best with so many CPU threads and so much of a GPU's memory; each has the weights, and a cache that has a size. All in MiB."""
     wanted = 4 if weights_mb <= SMALL else 2 if weights_mb <= MEDIUM else 1
-    fitting = int(memory_mb // (weights_mb + OVERHEAD_MB + LEAST_CACHE_MB))
+    fitting = int(memory_mb // (weights_mb + OVERHEAD_MB + (cache_mb or LEAST_CACHE_MB)))
     return max(1, min(wanted, threads // THREADS_PER_ENGINE, fitting))
 
 
@@ -49,8 +49,8 @@ def share_of_gpu(
     )
 
 
-def weights_in_bfloat16(checkpoint: Path) -> float:
-    """The size in MiB that the weights of a checkpoint have in bfloat16, from the headers of its files."""
+def weights_in_memory(checkpoint: Path, dtype: str) -> float:
+    """The size in MiB that the weights of a checkpoint have in an engine's arithmetic, from the headers of its files."""
     from safetensors import safe_open
 
     parameters = 0
@@ -61,4 +61,4 @@ def weights_in_bfloat16(checkpoint: Path) -> float:
                 for length in tensors.get_slice(name).get_shape():
                     size *= length
                 parameters += size
-    return 2 * parameters / 2**20
+    return (4 if dtype == "float32" else 2) * parameters / 2**20

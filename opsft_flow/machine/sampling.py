@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling, load_engine
-from opsft_flow.machine.engines_per_gpu import choose_engines, share_of_gpu, weights_in_bfloat16
+from opsft_flow.machine.engines_per_gpu import choose_engines, share_of_gpu, weights_in_memory
 from opsft_flow.machine.gpus import Loan, borrow_gpus, gpu_facts
 from opsft_flow.machine.runtime import find_head, this_process
 from opsft_flow.machine.warm_engine import Policy, WarmEngine, is_warm, put_to_sleep
@@ -76,8 +76,11 @@ def plan_engines(
     part = settings.gpu_memory_utilization / gpu.shares
     if len(loan.gpus) > 1 or gpu.memory_mb == 0:
         return 1, dataclasses.replace(settings, gpu_memory_utilization=part)
-    weights_mb = weights_in_bfloat16(checkpoint)
-    engines = choose_engines(weights_mb, threads, part * gpu.memory_mb) if wanted == "auto" else int(wanted)
+    weights_mb = weights_in_memory(checkpoint, dtype_of(settings, loan))
+    if wanted == "auto":
+        engines = choose_engines(weights_mb, settings.kv_cache_memory_mb, threads, part * gpu.memory_mb)
+    else:
+        engines = int(wanted)
     return engines, share_of_gpu(settings, engines, weights_mb, gpu.memory_mb, gpu.shares)
 
 

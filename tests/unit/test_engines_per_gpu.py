@@ -7,21 +7,24 @@ import torch
 from safetensors.torch import save_file
 
 from opsft.engines import EngineSettings
-from opsft_flow.machine.engines_per_gpu import choose_engines, share_of_gpu, weights_in_bfloat16
+from opsft_flow.machine.engines_per_gpu import choose_engines, share_of_gpu, weights_in_memory
 
 SETTINGS = EngineSettings(context=1024, max_sequences=2560, gpu_memory_utilization=0.88)
 
 
 @pytest.mark.parametrize(
-    ("weights_mb", "cores", "memory_mb", "engines"),
+    ("weights_mb", "cache_mb", "cores", "memory_mb", "engines"),
     [
-        *[(950, 16, 72000, 4), (950, 8, 72000, 2), (950, 2, 72000, 1)],
-        *[(2048, 16, 72000, 4), (3100, 16, 72000, 2), (15000, 64, 72000, 1)],
-        *[(950, 16, 21600, 4), (950, 16, 17600, 3), (950, 16, 10560, 1), (950, 16, 5000, 1)],
+        *[(950, None, 16, 72000, 4), (950, None, 8, 72000, 2), (950, None, 2, 72000, 1)],
+        *[(2048, None, 16, 72000, 4), (3100, None, 16, 72000, 2), (15000, None, 64, 72000, 1)],
+        *[(950, None, 16, 21600, 4), (950, None, 16, 17600, 3), (950, None, 16, 10560, 1), (950, None, 16, 5000, 1)],
+        *[(950, 2600, 16, 72000, 4), (950, 30000, 16, 72000, 2), (950, 60000, 16, 72000, 1)],
     ],
 )
-def test_small_models_share_a_gpu_as_far_as_cores_drive_it_and_memory_holds_them(weights_mb, cores, memory_mb, engines):
-    assert choose_engines(weights_mb, cores, memory_mb) == engines
+def test_small_models_share_a_gpu_as_far_as_cores_drive_it_and_memory_holds_them(
+    weights_mb, cache_mb, cores, memory_mb, engines
+):
+    assert choose_engines(weights_mb, cache_mb, cores, memory_mb) == engines
 
 
 def test_one_engine_has_it_all():
@@ -52,9 +55,10 @@ def test_shares_that_hold_no_cache_are_refused():
         share_of_gpu(SETTINGS, 4, weights_mb=2000, gpu_memory_mb=24000)
 
 
-def test_weights_are_counted_in_bfloat16_whatever_they_are_stored_in(tmp_path):
+def test_weights_are_counted_in_the_arithmetic_of_the_engine_whatever_they_are_stored_in(tmp_path):
     save_file(
         {"a": torch.zeros(1024, 512), "b": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "model-1.safetensors"
     )
     save_file({"c": torch.zeros(1024, 512, dtype=torch.bfloat16)}, tmp_path / "model-2.safetensors")
-    assert weights_in_bfloat16(tmp_path) == pytest.approx(2.0, abs=1e-5)
+    assert weights_in_memory(tmp_path, "bfloat16") == pytest.approx(2.0, abs=1e-5)
+    assert weights_in_memory(tmp_path, "float32") == pytest.approx(4.0, abs=1e-5)

@@ -44,7 +44,7 @@ def test_a_version_is_found_by_the_name_of_the_module_whatever_the_package_is_ca
     ],
 )
 def test_engines_get_equal_parts_of_what_is_lent(gpus, wanted, engines, part, monkeypatch, tmp_path):
-    monkeypatch.setattr(sampling, "weights_in_bfloat16", lambda checkpoint: 950)
+    monkeypatch.setattr(sampling, "weights_in_memory", lambda checkpoint, dtype: 950)
     settings = EngineSettings(context=8, gpu_memory_utilization=0.8)
     planned, each = plan_engines("vllm", settings, wanted, 16, tmp_path, Loan(tuple(gpus), ()))
     assert (planned, each.gpu_memory_utilization) == (engines, pytest.approx(part))
