@@ -67,6 +67,6 @@ def graded(config: dict, block: dict, prompts: list, completions: list[list[Comp
         matched=[v.matched for v in verdicts],
         finished=finished,
         tokens=[len(c.token_ids) for _, _, c in rows],
-        answers=[v.answer for v in verdicts],
+        answers=[v.vote for v in verdicts],
         max_tokens=block["max_tokens"],
     )

@@ -19,6 +19,6 @@ def read_responses(place: Path, max_tokens: int) -> Responses:
         matched=[row["matched"] for row in verdicts],
         finished=[row["finish_reason"] == "stop" for row in rollouts],
         tokens=[row["tokens"] for row in rollouts],
-        answers=[row["answer"] for row in verdicts],
+        answers=[row["vote"] for row in verdicts],
         max_tokens=max_tokens,
     )

@@ -40,6 +40,7 @@ VERDICT = pa.schema(
         "correct": pa.bool_(),
         "matched": pa.bool_(),
         "answer": pa.string(),
+        "vote": pa.string(),
         "reason": pa.string(),
     }
 )

@@ -14,7 +14,7 @@ def majority_at_k(answers: np.ndarray, matched: np.ndarray, finished: np.ndarray
 
     Numerator: over the subsets, the share of the most frequent answers that are right: 1 or 0, or a fraction in a tie.
     Denominator: the number of subsets. A sample does not vote when it has no answer or did not finish; a subset without
-    any vote counts as wrong. Answers are told apart by their normalised text. An answer is right when any sample that
+    any vote counts as wrong. Answers are told apart by their canonical form (`opsft.verify`). An answer is right when any sample that
     gave it is `matched`, finished or not: a comparison can miss an equality (a time-out), so one proof is enough.
     Raises ValueError unless 1 <= k <= n.
     """

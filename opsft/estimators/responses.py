@@ -16,7 +16,7 @@ class Responses:
     matched      [P, n] bool, the comparison with the gold answer alone
     finished     [P, n] bool, ended by EOS within max_tokens
     tokens       [P, n] int, length with EOS
-    answers      [P, n] object, the normalised answer, or None
+    answers      [P, n] object, the answer in its verifier's canonical form, or None
     max_tokens   the cap that generation ran under
 
     Raises ValueError where the arrays contradict this or each other.

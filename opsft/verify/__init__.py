@@ -9,9 +9,11 @@ Several boxes with different texts are one answer where each of them matches the
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from opsft.verify.extract import Extracted, final_answers
 from opsft.verify.grade import Pair, grade_pairs
+from opsft.verify.interface import load_verifier
 
 REASONS = {
     "correct": "finished, and the final answer matches the gold",
@@ -44,12 +46,14 @@ class Response:
 class Verdict:
     """`matched` is the comparison alone; `correct` also asks that the response finished. `reason` is a key of REASONS.
 
-    `answer` is the last boxed answer after the thinking; None where there is none, or it is too long to be one.
+    `answer` is the last boxed answer after the thinking, and `vote` the same in the verifier's canonical form, by which maj@k tells
+    answers apart; None where there is none, or it is too long to be one.
     """
 
     correct: bool
     matched: bool
     answer: str | None
+    vote: str | None
     reason: str
 
 
@@ -72,7 +76,10 @@ def verify(
     extracted = [final_answers(response.text, response.opens_thinking) for response in responses]
     pairs = list(dict.fromkeys(_pairs_to_grade(responses, extracted)))
     grade_of = grade_pairs(pairs, verifier, workers, timeout_s, memory_mb, progress)
-    return [_verdict(response, found, grade_of) for response, found in zip(responses, extracted, strict=True)]
+    canonical = lru_cache(maxsize=None)(load_verifier(verifier).canonical)
+    return [
+        _verdict(response, found, grade_of, canonical) for response, found in zip(responses, extracted, strict=True)
+    ]
 
 
 def _pairs_to_grade(responses: list[Response], extracted: list[Extracted]) -> Iterable[Pair]:
@@ -82,13 +89,17 @@ def _pairs_to_grade(responses: list[Response], extracted: list[Extracted]) -> It
                 yield answer, response.gold
 
 
-def _verdict(response: Response, found: Extracted, grade_of: dict[Pair, str]) -> Verdict:
+def _verdict(
+    response: Response, found: Extracted, grade_of: dict[Pair, str], canonical: Callable[[str], str]
+) -> Verdict:
     grade = found.problem or _grade_of_forms([grade_of[answer, response.gold] for answer in found.answers])
     matched = grade == "correct"
+    answer = found.answers[-1] if found.answers else None
     return Verdict(
         correct=matched and response.finished,
         matched=matched,
-        answer=found.answers[-1] if found.answers else None,
+        answer=answer,
+        vote=None if answer is None else canonical(answer),
         reason=grade if response.finished else "unfinished",
     )
 

@@ -23,6 +23,11 @@ def read_choice(text: str) -> str | None:
     return next(letter for letter in found.groups() if letter).upper() if found else None
 
 
+def canonical(answer: str) -> str:
+    """The capital letter, and what is none as it stands, whitespace aside."""
+    return read_choice(answer) or " ".join(answer.split())
+
+
 def check_gold(gold: str) -> None:
     """Raise UnparseableGold for a gold that is no letter from A to J."""
     if read_choice(gold) is None:

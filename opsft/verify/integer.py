@@ -40,6 +40,12 @@ def read_integer(text: str) -> int | None:
     return int(found["sign"] + digits) if len(digits) <= MAX_DIGITS else None
 
 
+def canonical(answer: str) -> str:
+    """The integer in plain digits, and what is none as it stands, whitespace aside."""
+    number = read_integer(answer)
+    return " ".join(answer.split()) if number is None else str(number)
+
+
 def check_gold(gold: str) -> None:
     """Raise UnparseableGold for a gold that is no integer."""
     if read_integer(gold) is None:

@@ -8,6 +8,8 @@ import path of a function of the user's own. Either way the module holds
 - `SELF_TEST`: triples (answer, gold, equal) that it is known to grade right, at least one equal and one not. They are graded
   after every chunk of answers too, so they should be quick;
 - `check_gold(gold: str) -> None`, which raises `UnparseableGold`; the user's own may do without;
+- `canonical(answer: str) -> str`, linear in its length: two answers with the same canonical form are one, two with different ones may still be
+  equal. The user's own have that of `exact`;
 - `NEEDS_WORKERS: bool`: whether hostile text could hang or exhaust it. The user's own always runs in worker processes.
 """
 
@@ -16,6 +18,8 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
+
+from opsft.verify import exact
 
 MACHINERY = frozenset({"errors", "extract", "golds", "grade", "interface", "no_eval", "pool"})
 
@@ -27,6 +31,7 @@ class Verifier:
     name: str
     matches: Callable[[str, str], bool]
     check_gold: Callable[[str], None]
+    canonical: Callable[[str], str]
     self_test: tuple[tuple[str, str, bool], ...]
     needs_workers: bool
 
@@ -36,7 +41,7 @@ def load_verifier(name: str) -> Verifier:
     if ":" in name:
         return _load_own(name)
     module = _builtin_module(name)
-    return Verifier(name, module.matches, module.check_gold, module.SELF_TEST, module.NEEDS_WORKERS)
+    return Verifier(name, module.matches, module.check_gold, module.canonical, module.SELF_TEST, module.NEEDS_WORKERS)
 
 
 def _builtin_module(name: str) -> ModuleType:
@@ -64,7 +69,7 @@ def _load_own(name: str) -> Verifier:
     if not callable(matches):
         raise ValueError(f"verifier {name!r}: {module_name} has no function {function!r}")
     check_gold = getattr(module, "check_gold", _any_gold)
-    return Verifier(name, matches, check_gold, _own_self_test(name, module), needs_workers=True)
+    return Verifier(name, matches, check_gold, exact.canonical, _own_self_test(name, module), needs_workers=True)
 
 
 def _any_gold(gold: str) -> None:

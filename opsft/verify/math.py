@@ -34,6 +34,7 @@ from sympy import Add, Basic, Mul, Number, Pow, factorial, preorder_traversal
 from opsft.verify import no_eval  # noqa: F401
 from opsft.verify.errors import UnevaluatedAnswer, UnparseableAnswer, UnparseableGold
 from opsft.verify.extract import MAX_ANSWER_CHARS
+from opsft.verify.integer import read_integer
 
 NEEDS_WORKERS = True
 SELF_TEST = (
@@ -59,11 +60,21 @@ BASE = re.compile(r"\d\s*_\s*(?:\{\s*(?P<braced>\d+)\s*\}|(?P<bare>\d))", re.ASC
 SIDE_BY_SIDE = re.compile(rf"\d{SPACE}+\d", re.ASCII)
 UNIT_NAME = r"\\(?:text|mbox|mathrm)\s*\{[^{}]*"
 UNITS = re.compile(rf"(?:\s*(?:/|\\cdot)?\s*{UNIT_NAME}\}}(?:\^\d|\^\{{-?\d\}})?)+$", re.ASCII)
+LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|\\[!,;: ]|[$~\s]")
+FRACTION = re.compile(r"\\[dt]frac(?![A-Za-z])")
 # `x = \text{east}` and `3, \text{even}` end in no unit.
 NO_QUANTITY_ENDS = "=<>,:;+-*/("
 
 # It warns, once a worker, that its time limits are off.
 logging.getLogger("math_verify").setLevel(logging.ERROR)
+
+
+def canonical(answer: str) -> str:
+    r"""The answer without what LaTeX sets it with: spaces, dollars, `\left`, `\dfrac`; an integer in plain digits. Equal values in other forms stay apart."""
+    number = None if "%" in answer else read_integer(answer)
+    if number is not None:
+        return str(number)
+    return FRACTION.sub(r"\\frac", LAYOUT.sub("", answer)).removesuffix(".")
 
 
 def check_gold(gold: str) -> None:

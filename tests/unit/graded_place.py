@@ -14,7 +14,7 @@ def write_place(folder: Path, responses: list[tuple[str, int, int, bool, bool]])
         key = {"problem_id": problem, "sample": sample}
         rollouts.append({**FILLER, **key, "tokens": tokens, "finish_reason": "stop" if finished else "length"})
         reason = ("correct" if matched else "wrong") if finished else "unfinished"
-        graded = {"correct": matched and finished, "matched": matched, "answer": "1", "reason": reason}
+        graded = {"correct": matched and finished, "matched": matched, "answer": "1", "vote": "1", "reason": reason}
         verdicts.append({**key, **graded})
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder / "rollouts.parquet", rollouts, ROLLOUT)

@@ -34,7 +34,15 @@ ROWS = {
     ),
     "verdict": (
         VERDICT,
-        {"problem_id": "a", "sample": 0, "correct": True, "matched": True, "answer": None, "reason": "correct"},
+        {
+            "problem_id": "a",
+            "sample": 0,
+            "correct": True,
+            "matched": True,
+            "answer": None,
+            "vote": None,
+            "reason": "correct",
+        },
     ),
     "selected": (SELECTED, {"problem_id": "a", "sample": 0, "weight": 0.1}),
 }

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from benchmarks.answers import FOLDER, read_golds, wrong_answers
+from opsft.verify import math as latex
 from opsft.verify.grade import Pair, grade_pairs
 
 LIMITS = {"workers": 2, "timeout_s": 5.0, "memory_mb": 1024}
@@ -34,6 +35,13 @@ def accepted() -> set[Pair]:
     """What `math` accepts of every gold with itself, and with every wrong answer of MATH-500, of which there are the most kinds."""
     own = [(gold, gold) for name in SETS for gold in read_golds(name)]
     return graded_correct(list(dict.fromkeys([*own, *wrong_pairs(("math500",))])), "math")
+
+
+@with_local_copies
+def test_no_wrong_answer_has_the_vote_of_a_gold():
+    assert [
+        (answer, gold) for answer, gold in wrong_pairs(("math500",)) if latex.canonical(answer) == latex.canonical(gold)
+    ] == []
 
 
 @with_local_copies

@@ -3,8 +3,10 @@
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from opsft.estimators.majority import majority_at_k
 from opsft.verify import REASONS, Response, Verdict, verify
 from opsft.verify.errors import UnevaluatedAnswer, UnparseableAnswer, UnparseableGold, VerifierBroken
 from opsft.verify.interface import load_verifier
@@ -33,6 +35,9 @@ class FakeVerifier(ModuleType):
         if gold == "bad":
             raise UnparseableGold("bad gold")
 
+    def canonical(self, answer: str) -> str:
+        return answer
+
     def matches(self, answer: str, gold: str) -> bool:
         self.compared.append((answer, gold))
         if answer == "bad":
@@ -56,22 +61,22 @@ def install(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "verdict"),
     [
-        (response(r"\boxed{7}"), Verdict(True, True, "7", "correct")),
-        (response(r"\boxed{8}"), Verdict(False, False, "8", "wrong")),
-        (response("7"), Verdict(False, False, None, "no_answer")),
-        (response(r"\boxed{7}", opens_thinking=True), Verdict(False, False, None, "no_answer")),
-        (response(r"\boxed{6}</think>\boxed{7}", opens_thinking=True), Verdict(True, True, "7", "correct")),
-        (response(r"\boxed{7}", finished=False), Verdict(False, True, "7", "unfinished")),
-        (response(r"\boxed{8}", finished=False), Verdict(False, False, "8", "unfinished")),
-        (response("so", finished=False), Verdict(False, False, None, "unfinished")),
-        (response(r"\boxed{8} \boxed{7}"), Verdict(False, False, "7", "several_answers")),
-        (response(r"\boxed{7} \boxed{8}"), Verdict(False, False, "8", "several_answers")),
-        (response(r"\boxed{8} \boxed{8.0}"), Verdict(False, False, "8.0", "several_answers")),
-        (response(r"\boxed{7} \boxed{7.0}"), Verdict(True, True, "7.0", "correct")),
-        (response(r"\boxed{7} \boxed{8}", gold="x"), Verdict(False, False, "8", "unparseable_gold")),
-        (response(r"\boxed{7}", gold="seven"), Verdict(False, False, "7", "unparseable_gold")),
-        (response(r"\boxed{seven}"), Verdict(False, False, "seven", "unparseable_answer")),
-        (response(r"\boxed{" + "7" * 5000 + "}"), Verdict(False, False, None, "unparseable_answer")),
+        (response(r"\boxed{7}"), Verdict(True, True, "7", "7", "correct")),
+        (response(r"\boxed{8}"), Verdict(False, False, "8", "8", "wrong")),
+        (response("7"), Verdict(False, False, None, None, "no_answer")),
+        (response(r"\boxed{7}", opens_thinking=True), Verdict(False, False, None, None, "no_answer")),
+        (response(r"\boxed{6}</think>\boxed{7}", opens_thinking=True), Verdict(True, True, "7", "7", "correct")),
+        (response(r"\boxed{7}", finished=False), Verdict(False, True, "7", "7", "unfinished")),
+        (response(r"\boxed{8}", finished=False), Verdict(False, False, "8", "8", "unfinished")),
+        (response("so", finished=False), Verdict(False, False, None, None, "unfinished")),
+        (response(r"\boxed{8} \boxed{7}"), Verdict(False, False, "7", "7", "several_answers")),
+        (response(r"\boxed{7} \boxed{8}"), Verdict(False, False, "8", "8", "several_answers")),
+        (response(r"\boxed{8} \boxed{8.0}"), Verdict(False, False, "8.0", "8", "several_answers")),
+        (response(r"\boxed{7} \boxed{7.0}"), Verdict(True, True, "7.0", "7", "correct")),
+        (response(r"\boxed{7} \boxed{8}", gold="x"), Verdict(False, False, "8", "8", "unparseable_gold")),
+        (response(r"\boxed{7}", gold="seven"), Verdict(False, False, "7", "7", "unparseable_gold")),
+        (response(r"\boxed{seven}"), Verdict(False, False, "seven", "seven", "unparseable_answer")),
+        (response(r"\boxed{" + "7" * 5000 + "}"), Verdict(False, False, None, None, "unparseable_answer")),
     ],
 )
 def test_each_reason(given, verdict):
@@ -79,8 +84,18 @@ def test_each_reason(given, verdict):
     assert verdict.reason in REASONS
 
 
+def test_equal_answers_written_differently_are_one_vote():
+    boxed = ["1,234", "1234", r"\$1234", "77", "77"]
+    given = verdicts([response(rf"\boxed{{{text}}}", gold="1234") for text in boxed])
+    assert [verdict.answer for verdict in given] == boxed
+    votes, matched = (np.array([[getattr(verdict, name) for verdict in given]]) for name in ("vote", "matched"))
+    assert majority_at_k(votes, matched, np.ones((1, 5), bool), k=5) == 1
+
+
 def test_an_unparseable_gold_matches_no_answer_even_its_own_text():
-    assert verdicts([response(r"\boxed{seven}", gold="seven")])[0] == Verdict(False, False, "seven", "unparseable_gold")
+    assert verdicts([response(r"\boxed{seven}", gold="seven")])[0] == Verdict(
+        False, False, "seven", "seven", "unparseable_gold"
+    )
 
 
 def test_no_responses_give_no_verdicts():

@@ -27,6 +27,23 @@ def test_an_empty_gold_is_unparseable(module, gold):
         module.check_gold(gold)
 
 
+@pytest.mark.parametrize(
+    ("module", "forms", "another"),
+    [
+        (integer, ["1,234", "1234", r"\$1,234.00", r"1{,}234 \text{ cm}"], "-1234"),
+        (integer, ["one half", "one  half"], "1/2"),
+        (choice, ["B", "(b)", r"\text{B}"], "C"),
+        (exact, ["North  West", "north west"], "south"),
+        (latex, ["1,234", "1234", r"\$1234.", r"1234\text{ cm}"], "1235"),
+        (latex, [r"\left(3, \dfrac{\pi}{2}\right)", r"(3,\frac{\pi}{2})", r"$(3,\ \tfrac{\pi}{2})$"], r"(3, \pi)"),
+        (latex, [r"50\%", r"50 \%"], "50"),
+    ],
+)
+def test_an_answer_has_one_canonical_form_however_it_is_set(module, forms, another):
+    assert len({module.canonical(form) for form in forms}) == 1
+    assert module.canonical(another) != module.canonical(forms[0])
+
+
 def test_exact_ignores_case_and_whitespace_only():
     assert exact.matches(" North\n West", "north west")
     assert not exact.matches("northwest", "north west")
