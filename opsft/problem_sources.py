@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import json
 import pathlib
+import sys
 
 from opsft.problem_rows import Layout, Reading, read_rows, top_column
 from opsft.problems import Problem
@@ -64,6 +65,8 @@ def read_json(path: pathlib.Path) -> list[dict]:
 
 
 def read_csv(path: pathlib.Path) -> list[dict]:
+    # Its own limit of 128 KiB a cell is less than some proofs.
+    csv.field_size_limit(sys.maxsize)
     with open(path, encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 

@@ -38,6 +38,12 @@ def file(request, tmp_path):
     return tmp_path / f"train{request.param}"
 
 
+def test_a_cell_may_be_as_long_as_a_proof(file):
+    proof = "x" * 200_000
+    (problem,) = read_local(write(file, [{**ROWS[0], "question": proof}]), Layout(COLUMNS)).problems
+    assert proof in problem.question
+
+
 def test_every_kind_of_file_gives_the_same_problems(file):
     assert read_local(write(file, ROWS), Layout(COLUMNS)).problems == [
         Problem("0", "1 + 1?\u2028", "2", None),
