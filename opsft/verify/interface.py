@@ -9,7 +9,7 @@ import path of a function of the user's own. Either way the module holds
   after every chunk of answers too, so they should be quick;
 - `check_gold(gold: str) -> None`, which raises `UnparseableGold`; the user's own may do without;
 - `canonical(answer: str) -> str`, linear in its length: two answers with the same canonical form are one, two with different ones may still be
-  equal. The user's own have that of `exact`;
+  equal. Of the user's own it is the text, whitespace aside;
 - `NEEDS_WORKERS: bool`: whether hostile text could hang or exhaust it. The user's own always runs in worker processes.
 """
 
@@ -18,8 +18,6 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-
-from opsft.verify import exact
 
 MACHINERY = frozenset({"errors", "extract", "golds", "grade", "interface", "no_eval", "pool"})
 
@@ -69,7 +67,12 @@ def _load_own(name: str) -> Verifier:
     if not callable(matches):
         raise ValueError(f"verifier {name!r}: {module_name} has no function {function!r}")
     check_gold = getattr(module, "check_gold", _any_gold)
-    return Verifier(name, matches, check_gold, exact.canonical, _own_self_test(name, module), needs_workers=True)
+    return Verifier(name, matches, check_gold, _as_written, _own_self_test(name, module), needs_workers=True)
+
+
+def _as_written(answer: str) -> str:
+    """The canonical form of an answer to the user's own verifier, which may not be linear, and so is not asked for one."""
+    return " ".join(answer.split())
 
 
 def _any_gold(gold: str) -> None:
