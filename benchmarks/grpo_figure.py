@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmarks.grpo_claims import OURS, SHARE, by_arm, measured, reached
-from opsft_flow.figures import BASE_COLOR, MUTED_COLOR, STYLE
+from opsft_flow.figures.look import BASE_COLOR, MUTED_COLOR, STYLE
 
 OUR_COLOR = "#c43c39"
 CLOCKS = {"seconds": "seconds since the command was started", "work_s": "of these, work in seconds"}
