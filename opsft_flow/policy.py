@@ -74,6 +74,23 @@ def locate_state(manifest_path: str | os.PathLike, manifest: dict) -> pathlib.Pa
     return pathlib.Path(os.path.normpath(pathlib.Path(manifest_path).parent / manifest["optimizer"]["path"]))
 
 
+def copy_forward(manifest_path: str | os.PathLike, manifest: dict, folder: pathlib.Path) -> dict:
+    """The part of the manifest, in `folder`, of a policy that is again the one of `manifest_path`."""
+    pointers = {"path": None, "optimizer": manifest["optimizer"]}
+    if manifest["path"] is not None:
+        pointers["path"] = os.path.relpath(locate(manifest_path, manifest), folder)
+    if manifest["optimizer"] is not None:
+        state = optimizer_of(manifest_path).parent
+        pointers["optimizer"] = {**manifest["optimizer"], "path": os.path.relpath(state, folder)}
+    return {
+        "copied": True,
+        "files": manifest["files"],
+        "probe": manifest["probe"],
+        "metrics": None,
+        **pointers,
+    }
+
+
 def trained_folders(manifest_path: str | os.PathLike) -> tuple[pathlib.Path | None, pathlib.Path | None]:
     """Where the weights and the optimiser's state of a policy lie, there or not; None for what is not of a trained policy."""
     manifest = read_json(manifest_path)

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from opsft.selection.interface import Group
+from opsft_flow.checkpoints import write_checkpoint
 from opsft_flow.config import resolve
 from opsft_flow.files import read_json, write_json
-from opsft_flow.policy import checkpoint_of, describe_folder
+from opsft_flow.policy import checkpoint_of, copy_forward, describe_folder
 from opsft_flow.tables import VERDICT, write_table
 from tests.unit.example_config import example_config
 
@@ -173,11 +174,10 @@ def copy_job(parent: pathlib.Path, give_up_after: int = 3):
 
 
 def test_sft_points_at_the_parent_where_nothing_was_kept_and_copies_of_copies_too(parent):
-    copy_forward = load("sft").copy_forward
     for i in (2, 3):
         folder = parent.parents[1] / f"iter{i}"
         above = folder.parent / f"iter{i - 1}" / "policy.json"
-        part = copy_forward(copy_job(above), read_json(above), folder)
+        part = copy_forward(above, read_json(above), folder)
         assert (part["path"], part["optimizer"]["path"]) == ("../iter1/policy", "../iter1/trainer")
         assert (part["copied"], part["metrics"]) == (True, None)
         assert part["probe"] == {"prompt_ids": [1, 2], "logprob": -0.5}
@@ -197,7 +197,7 @@ def test_sft_gives_up_after_too_many_iterations_in_which_nothing_was_kept(parent
 
 def test_sft_of_the_base_model_that_kept_nothing_is_the_base_model(tmp_path):
     base = {"path": None, "files": {}, "optimizer": None, "probe": None}
-    part = load("sft").copy_forward(copy_job(tmp_path / "policy.json"), base, tmp_path / "iter1")
+    part = copy_forward(tmp_path / "policy.json", base, tmp_path / "iter1")
     assert (part["path"], part["optimizer"], part["copied"]) == (None, None, True)
 
 
@@ -217,7 +217,7 @@ def test_sft_writes_the_gathered_weights_of_a_model_that_has_left_the_gpu(tmp_pa
     script.leave_gpu(model)
     assert {parameter.device.type for parameter in model.parameters()} == {"cpu"}
     assert torch.cuda.memory_allocated() == used
-    script.write_checkpoint(model, weights, tmp_path / "before", tmp_path / "after")
+    write_checkpoint(model, weights, tmp_path / "before", tmp_path / "after")
     names = {"model.safetensors", "config.json"}
     before, after = ({name: (tmp_path / when / name).read_bytes() for name in names} for when in ("before", "after"))
     assert before == after
@@ -238,7 +238,7 @@ def test_sft_counts_the_updates_of_the_parent_and_saves_as_often_as_its_limits_s
     script = load("sft")
     monkeypatch.setattr(opsft.sft, "train", train)
     monkeypatch.setattr(script, "own_scratch", lambda job, folder: SimpleNamespace(folder=tmp_path))
-    monkeypatch.setattr(script, "load_policy", lambda job, parent: (torch.nn.Linear(1, 1), {}))
+    monkeypatch.setattr(script, "load_policy", lambda *policy, **options: (torch.nn.Linear(1, 1), {}))
     monkeypatch.setattr(script, "read_batch", lambda job: None)
     block = resolve(example_config())["recipes"]["r"]["sft"]
     tracked = {key: block[key] for key in block if key not in ("checkpoint_every", "give_up_after")}
@@ -247,7 +247,9 @@ def test_sft_counts_the_updates_of_the_parent_and_saves_as_often_as_its_limits_s
             "sft": {**tracked, "lr": 0.5, "optimizer_state": optimizer_state},
             "point": {"seed": 3},
             "iteration": 4,
+            "trust_remote_code": False,
         },
+        parent="parent.json",
         limits='{"checkpoint_every":7,"give_up_after":3}',
         threads=1,
         gpus=0,

@@ -8,19 +8,19 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from opsft_flow.files import atomic, check_room, read_json, remove_leftovers, sha256_of, size_of, write_json
+from opsft_flow.checkpoints import load_policy, write_checkpoint, write_trainer
+from opsft_flow.files import check_room, read_json, remove_leftovers, sha256_of, size_of, write_json
 from opsft_flow.machine.gpus import VISIBLE, borrow_gpus, gpu_facts
 from opsft_flow.machine.runtime import die_with_parent
 from opsft_flow.machine.warm_engine import put_to_sleep
 from opsft_flow.node import Node, node
 from opsft_flow.points import Point
-from opsft_flow.policy import ADAPTER, adapter_of, checkpoint_of, describe_folder, files_of, locate, optimizer_of
+from opsft_flow.policy import checkpoint_of, copy_forward, describe_folder
 from opsft_flow.progress import reporter
 from opsft_flow.scratch import Scratch, SharedScratch, scratch_name
 from opsft_flow.tables import ROLLOUT, SELECTED, align, read_table
@@ -77,23 +77,6 @@ def count_empty(job: Node, parent: dict) -> int:
     return streak
 
 
-def copy_forward(job: Node, parent: dict, folder: pathlib.Path) -> dict:
-    """The part of the manifest of a policy that is its parent again."""
-    pointers = {"path": None, "optimizer": parent["optimizer"]}
-    if parent["path"] is not None:
-        pointers["path"] = os.path.relpath(locate(job.parent, parent), folder)
-    if parent["optimizer"] is not None:
-        state = optimizer_of(job.parent).parent
-        pointers["optimizer"] = {**parent["optimizer"], "path": os.path.relpath(state, folder)}
-    return {
-        "copied": True,
-        "files": parent["files"],
-        "probe": parent["probe"],
-        "metrics": None,
-        **pointers,
-    }
-
-
 def check_packages(block: dict) -> None:
     """Refuse settings that need a package which is not there, before anything is loaded."""
     from opsft import eight_bit, lora
@@ -135,36 +118,6 @@ def hold_gpu(job: Node) -> Iterator[None]:
         yield
 
 
-def load_policy(job: Node, parent: dict):
-    """The model to train, in fp32 on the CPU, and the optimiser's state to go on from (empty to begin anew)."""
-    import torch
-    from safetensors.torch import load_file
-    from transformers import AutoConfig, AutoModelForCausalLM
-    from transformers.utils.logging import disable_progress_bar
-
-    from opsft.dropout import without_dropout
-    from opsft.lora import add_adapter
-    from opsft.training_state import load_weight_tensors
-
-    if PROCESS > 0:
-        disable_progress_bar()
-    block = job.settings["sft"]
-    # An adapter lies over the weights that the point began with.
-    start = locate(job.parent, {**parent, "path": None}) if block["lora"] else checkpoint_of(job.parent)
-    trusted = job.settings["trust_remote_code"]
-    config = without_dropout(AutoConfig.from_pretrained(start, trust_remote_code=trusted))
-    model = AutoModelForCausalLM.from_pretrained(
-        start, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=trusted
-    )
-    if block["lora"]:
-        add_adapter(model, **block["lora"], seed=job.settings["point"]["seed"])
-        adapter = adapter_of(job.parent)
-        if adapter:
-            load_weight_tensors(model, load_file(adapter))
-    state_file = optimizer_of(job.parent) if block["optimizer_state"] == "carry" else None
-    return model, load_file(state_file) if state_file else {}
-
-
 def own_scratch(job: Node, folder: pathlib.Path) -> Scratch | SharedScratch:
     """The scratch folder of exactly this training, locked; what killed writers left beside the checkpoint is removed."""
     name = scratch_name(str(job.settings), *map(sha256_of, (job.parent, job.rollouts, job.selected)))
@@ -195,7 +148,14 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
     scratch = own_scratch(job, folder)
     # The GPU is held for what needs it alone: reading before and writing after take as long as training does.
     with job.phase("load"):
-        model, moments = load_policy(job, parent)
+        model, moments = load_policy(
+            job.parent,
+            parent,
+            job.settings["sft"],
+            seed=job.settings["point"]["seed"],
+            trust_remote_code=job.settings["trust_remote_code"],
+            quiet=PROCESS > 0,
+        )
         batch = read_batch(job)
     check_room(folder, bytes_to_write(job, model) - size_of(scratch.folder / "state"), "this training")
     with hold_gpu(job):
@@ -316,29 +276,6 @@ def leave_the_rest_to_the_first() -> None:
         sys.exit(0)
 
 
-def write_checkpoint(model, weights: dict, source: pathlib.Path, folder: pathlib.Path) -> None:
-    """A whole Hugging Face checkpoint: new weights and configuration, and the tokenizer's and other small files of the parent."""
-    with atomic(folder) as temporary:
-        temporary.mkdir()
-        model.save_pretrained(temporary, state_dict=weights)
-        # transformers makes one of its own, with other end tokens, where the parent has none.
-        (temporary / "generation_config.json").unlink(missing_ok=True)
-        for file in files_of(source):
-            if ".safetensors" not in file.name and file.name != "config.json":
-                shutil.copyfile(file, temporary / file.name)
-
-
-def write_trainer(moments: dict, adapter: dict, folder: pathlib.Path) -> None:
-    """The optimiser's state, and the adapter where one is trained."""
-    from safetensors.torch import save_file
-
-    with atomic(folder) as temporary:
-        temporary.mkdir()
-        save_file(moments, temporary / "optimizer.safetensors")
-        if adapter:
-            save_file(adapter, temporary / ADAPTER)
-
-
 def main() -> None:
     if PROCESSES > 1:
         # torchrun's processes lead sessions of their own: nobody else ends them where it is killed.
@@ -354,7 +291,7 @@ def main() -> None:
         else:
             leave_the_rest_to_the_first()
             empty_streak = parent["empty_streak"] if stopped else count_empty(job, parent)
-            part = copy_forward(job, parent, folder)
+            part = copy_forward(job.parent, parent, folder)
         metrics = part["metrics"] or {"updates": 0, "tokens_trained": 0}
         manifest = {
             "source": parent["source"],

@@ -1,0 +1,62 @@
+"""Checkpoints as training reads and writes them: a policy's weights, its optimiser's state, and its adapter where one is trained."""
+
+import os
+import pathlib
+import shutil
+
+from opsft_flow.files import atomic
+from opsft_flow.policy import ADAPTER, adapter_of, checkpoint_of, files_of, locate, optimizer_of
+
+
+def load_policy(manifest: str | os.PathLike, parent: dict, sft: dict, seed: int, trust_remote_code: bool, quiet: bool):
+    """The model of a policy to train, in fp32 on the CPU, and the optimiser's state to go on from (empty to begin anew).
+
+    `parent` is what stands in `manifest`, `sft` the block of the recipe, and `seed` draws a new adapter. `quiet` shows no progress.
+    """
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
+
+    from opsft.dropout import without_dropout
+    from opsft.lora import add_adapter
+    from opsft.training_state import load_weight_tensors
+
+    if quiet:
+        disable_progress_bar()
+    # An adapter lies over the weights that the point began with.
+    start = locate(manifest, {**parent, "path": None}) if sft["lora"] else checkpoint_of(manifest)
+    config = without_dropout(AutoConfig.from_pretrained(start, trust_remote_code=trust_remote_code))
+    model = AutoModelForCausalLM.from_pretrained(
+        start, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=trust_remote_code
+    )
+    if sft["lora"]:
+        add_adapter(model, **sft["lora"], seed=seed)
+        adapter = adapter_of(manifest)
+        if adapter:
+            load_weight_tensors(model, load_file(adapter))
+    state_file = optimizer_of(manifest) if sft["optimizer_state"] == "carry" else None
+    return model, load_file(state_file) if state_file else {}
+
+
+def write_checkpoint(model, weights: dict, source: pathlib.Path, folder: pathlib.Path) -> None:
+    """A whole Hugging Face checkpoint: new weights and configuration, and the tokenizer's and other small files of the parent."""
+    with atomic(folder) as temporary:
+        temporary.mkdir()
+        model.save_pretrained(temporary, state_dict=weights)
+        # transformers makes one of its own, with other end tokens, where the parent has none.
+        (temporary / "generation_config.json").unlink(missing_ok=True)
+        for file in files_of(source):
+            if ".safetensors" not in file.name and file.name != "config.json":
+                shutil.copyfile(file, temporary / file.name)
+
+
+def write_trainer(moments: dict, adapter: dict, folder: pathlib.Path) -> None:
+    """The optimiser's state, and the adapter where one is trained."""
+    from safetensors.torch import save_file
+
+    with atomic(folder) as temporary:
+        temporary.mkdir()
+        save_file(moments, temporary / "optimizer.safetensors")
+        if adapter:
+            save_file(adapter, temporary / ADAPTER)
