@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import shutil
 
 from benchmarks.child import measure_in_child
 from benchmarks.watch import Watched
@@ -27,11 +28,22 @@ def train_by_grpo(job: dict, folder: pathlib.Path, python: str) -> tuple[dict, l
         }
         for row, tokens in zip(measured, sampled, strict=True)
     ]
-    left = {i: folder / f"iteration-{i}" for i in range(1, job["iterations"] + 1)}
     whole = {
         "peak_memory_mb": watched.peak_memory_mb,
         "load_s": run["load_s"],
         "microbatch": job["microbatch"],
         "versions": run["versions"],
     }
-    return whole, rows, {i: path for i, path in left.items() if path.exists()}
+    return whole, rows, policies_left(job, folder)
+
+
+def policies_left(job: dict, folder: pathlib.Path) -> dict[int, pathlib.Path]:
+    """The policies that a run has left in `folder`, by iteration; each is given the configuration of the base model back.
+
+    TRL writes the tokenizer's padding token into it, and an engine takes no policy whose configuration is another than that of its first.
+    """
+    left = {i: folder / f"iteration-{i}" for i in range(1, job["iterations"] + 1)}
+    there = {i: path for i, path in left.items() if path.exists()}
+    for path in there.values():
+        shutil.copy(pathlib.Path(job["checkpoint"], "config.json"), path / "config.json")
+    return there
