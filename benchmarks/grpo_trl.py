@@ -8,11 +8,12 @@ from collections.abc import Callable
 import torch
 from datasets import Dataset
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
 from benchmarks.record import versions
 from opsft.attention import avoid_cudnn_attention
+from opsft.engines.vllm import set_environment
 from opsft.tokenizer import load_tokenizer
 from opsft.verify import Response, verify
 
@@ -113,11 +114,16 @@ class Iterations(TrainerCallback):
 
 
 def trainer_of(job: dict, folder: str, iterations: Iterations) -> WarmedUpTrainer:
-    """A trainer of the job's model on its prompts."""
+    """A trainer of the job's model on its prompts.
+
+    With vLLM the seed is set after it, too: TRL lets vLLM's engine seed this process with 0, and samples with the process's random numbers.
+    """
     tokenizer = load_tokenizer(job["checkpoint"])
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return WarmedUpTrainer(
+    if job["use_vllm"]:
+        set_environment()
+    trainer = WarmedUpTrainer(
         warmup_updates=job["warmup_updates"],
         model=job["checkpoint"],
         reward_funcs=reward_of(job),
@@ -126,6 +132,9 @@ def trainer_of(job: dict, folder: str, iterations: Iterations) -> WarmedUpTraine
         processing_class=tokenizer,
         callbacks=[iterations],
     )
+    if job["use_vllm"]:
+        set_seed(job["seed"])
+    return trainer
 
 
 def check_caps(longest: list[int], caps: list[int]) -> None:
