@@ -265,23 +265,36 @@ class Plan:
         return [*self.decision(point, iteration - 1), *batches, *(f for files in evaluations.values() for f in files)]
 
     def measured_before(self, place: str) -> list[str]:
-        """The rollouts that stand for those of a benchmark where the point has stopped before; only where it may have."""
+        """The last rollouts on a benchmark before these, which stand for these where the point has stopped by then; only where it may have."""
         parsed = parse_place(place)
-        if parsed.point is None or parsed.benchmark is None or not self.decision(parsed.point.path, parsed.iteration):
+        if parsed.benchmark is None or not self.may_have_stopped(parsed):
             return []
-        point = parsed.point if parsed.iteration > 1 else None
-        if point and parsed.benchmark not in measured_on(self.benchmarks_of(point), parsed.iteration - 1):
-            return []
-        before = Place(parsed.model, point, parsed.iteration - 1, parsed.benchmark)
+        last = self.last_measured(parsed)
+        before = Place(parsed.model, parsed.point if last else None, last, parsed.benchmark)
         return [self.path(f"{before.path}/rollouts.parquet")]
 
     def stopped_before(self, place: str) -> list[str]:
-        """The manifest that says whether a point has stopped, where it may have and training samples an older policy than that."""
+        """The manifest that says whether a point has stopped, where it may have and another policy than that is sampled.
+
+        In training it is the last policy's. On a benchmark, the one after the policy that was measured last: were that
+        one trained, what was measured would be of another policy than is sampled here.
+        """
         parsed = parse_place(place)
-        if parsed.point is None or parsed.benchmark or not self.decision(parsed.point.path, parsed.iteration - 1):
+        if not self.may_have_stopped(parsed):
             return []
-        before = self.parent_policy(parsed.point.path, parsed.iteration)
-        return [before] if before != self.policy_of(place) else []
+        following = self.last_measured(parsed) + 1 if parsed.benchmark else parsed.iteration - 1
+        manifest = self.path(policy_manifest(parsed.model, parsed.point, following))
+        return [manifest] if manifest != self.policy_of(place) else []
+
+    def may_have_stopped(self, place: Place) -> bool:
+        """True where a decision stands before the training of the last policy that a place waits for."""
+        last = place.iteration if place.benchmark else place.iteration - 1
+        return place.point is not None and bool(self.decision(place.point.path, last))
+
+    def last_measured(self, place: Place) -> int:
+        """The number of the policy that a point was measured on a benchmark with, the last before that of `place`; 0 for the base model."""
+        every = self.config["benchmarks"][place.benchmark]["every"]
+        return (place.iteration - 1) // every * every
 
     def measurements(self, point: Point, after: int = 0, through: int | None = None) -> list[str]:
         """What filter, sft and evaluate measured in each iteration of a point after iteration `after`, up to `through`."""

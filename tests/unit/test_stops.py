@@ -168,13 +168,31 @@ def test_what_the_nodes_read_where_rules_are_set(config, tmp_path):
     ]
     assert plan.measured_before(f"{POINT.path}/iter3/eval/easy") == [f"{folder}/iter2/eval/easy/rollouts.parquet"]
     assert plan.measured_before(f"{POINT.path}/iter1/eval/easy") == [f"{tmp_path}/m/base/eval/easy/rollouts.parquet"]
-    seldom = plan_of(change(config, "benchmarks.hard.every", 2), {**ON_ACCURACY, **under(0.1)})
-    assert seldom.measured_before(f"{POINT.path}/iter2/eval/hard") == []
-    assert seldom.measured_before(f"{POINT.path}/iter3/eval/hard") == [f"{folder}/iter2/eval/hard/rollouts.parquet"]
     assert plan.measured_before(f"{POINT.path}/iter3/train") == plan.measured_before("m/base/eval/easy") == []
     assert re.fullmatch(plan.undecided_pattern(), f"{POINT.path}/iter3")
     assert not re.fullmatch(plan_of(config, None).undecided_pattern(), f"{POINT.path}/iter3")
     assert plan_of(config, None).measured_before(f"{POINT.path}/iter3/eval/easy") == []
+
+
+def test_a_benchmark_that_is_measured_seldom_looks_up_whether_the_policy_was_measured_before(config, tmp_path):
+    change(config, "benchmarks.hard.every", 2)
+    seldom = plan_of(change(config, "recipes.r.iterations", 5), {**ON_ACCURACY, **under(0.1)})
+
+    def looked_up(iteration: int) -> list[list[str]]:
+        place = f"{POINT.path}/iter{iteration}/eval/hard"
+        return [seldom.measured_before(place), seldom.stopped_before(place)]
+
+    folder = f"{tmp_path}/{POINT.path}"
+    measured = [
+        f"{path}/eval/hard/rollouts.parquet" for path in (f"{tmp_path}/m/base", f"{folder}/iter2", f"{folder}/iter4")
+    ]
+    assert looked_up(2) == [measured[:1], [f"{folder}/iter1/policy.json"]]
+    assert looked_up(4) == [measured[1:2], [f"{folder}/iter3/policy.json"]]
+    # The policy of the last iteration is the one after that of iteration 4: its own manifest says whether it was trained.
+    assert looked_up(5) == [measured[2:], []]
+    without = plan_of(config, None)
+    assert without.measured_before(f"{POINT.path}/iter4/eval/hard") == []
+    assert without.stopped_before(f"{POINT.path}/iter4/eval/hard") == []
 
 
 def test_a_stop_is_looked_up_where_an_older_policy_is_sampled(config):

@@ -10,6 +10,28 @@ POINT = "results/toy/opsft/L40/seed0"
 ALWAYS = {"kept_share_below": {"share": 1.0, "patience": 2}}
 
 
+def test_a_stopped_point_is_sampled_where_the_iteration_before_was_not_measured(checkout):
+    """Stopped after iteration 1, which `every` leaves out: iteration 2 is sampled, and iterations 4 and 5 take its rollouts."""
+    block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
+    checkout.change(
+        sweep=[{**block, "budgets": [40]}],
+        recipes={"opsft": {"stop": ALWAYS, "iterations": 5}},
+        # What was sampled with the same settings would keep its number of shards.
+        benchmarks={"sums": {"every": 2, "samples": 3}},
+        resources={"generate": {"shards": 2}},
+    )
+    checkout.run("--cores", "2", f"{POINT}/iter5/eval/sums/metrics.json")
+
+    point = checkout.folder / POINT
+    assert json.loads((point / "iter2/policy.json").read_text())["stopped"]["iteration"] == 1
+    rollouts = {i: (point / f"iter{i}/eval/sums/rollouts.parquet").read_bytes() for i in (2, 4, 5)}
+    sampled = json.loads((point / "iter2/eval/sums/rollouts.run.json").read_text())["run"]
+    assert sampled["tokens"] > 0
+    assert sampled["shards"] == 2
+    assert rollouts[2] == rollouts[4] == rollouts[5]
+    assert checkout.would_run(f"{POINT}/iter5/eval/sums/metrics.json") == {}
+
+
 def test_a_point_that_stops_is_copied_forward_and_says_why(checkout):
     block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
     checkout.change(sweep=[{**block, "budgets": [40]}], recipes={"opsft": {"stop": ALWAYS, "iterations": 3}})

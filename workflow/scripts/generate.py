@@ -141,7 +141,7 @@ def gather_shards(job: Node, problems: list[dict], shards: int) -> None:
 
 
 def sample_nothing(job: Node) -> None:
-    """The point has stopped: no training rollouts, and on a benchmark those of the iteration before, of the same policy."""
+    """The point has stopped: no training rollouts, and on a benchmark those that were sampled last, of the same policy."""
     if job.measured == "none":
         write_table(job.rollouts, [], ROLLOUT)
     else:
