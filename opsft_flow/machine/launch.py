@@ -41,7 +41,7 @@ SERVER_ENVIRONMENT = {
 
 def main() -> None:
     started = time.time()
-    command = sys.argv[1:]
+    command = with_settings(sys.argv[1:])
     os.environ.setdefault(HUGE_PAGES, "1")
     head = find_head() if os.environ.get(FORK) == "1" else None
     if head is not None:
@@ -54,6 +54,15 @@ def main() -> None:
         if not head.is_alive():
             sys.exit("error: the workflow that started this node has ended")
     run_script(command, started)
+
+
+def with_settings(command: list[str]) -> list[str]:
+    """A command whose settings, where they are `-`, are read from standard input.
+
+    Those of a node of the whole sweep grow with it, and Linux takes no argument of more than 128 KiB.
+    """
+    pairs = zip(["", *command], command, strict=False)
+    return [sys.stdin.read() if pair == ("--settings", "-") else pair[1] for pair in pairs]
 
 
 def run_script(command: list[str], started: float) -> None:

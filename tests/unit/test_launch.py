@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,10 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD
+from opsft_flow.plan import Plan
+from tests.unit.example_config import change, example_config
 from tests.unit.processes import FakeHead, find_process, is_running, wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="nodes are forked on Linux alone")
+
+RULES = Path(__file__).resolve().parents[2] / "workflow" / "rules"
+MOST_BYTES_OF_AN_ARGUMENT = 128 << 10
 
 TELL = """
 import json, os, sys
@@ -75,6 +83,27 @@ def test_a_script_sees_what_it_would_see_in_a_process_of_its_own(workflow, scrip
     assert (seen["cwd"], seen["here"]) == (str(here), str(script.parent))
     assert (seen["name"], seen["file"]) == ("__main__", str(script))
     assert (seen["colour"], seen["clock"]) == ("green", True)
+
+
+@pytest.mark.parametrize("forks", ["1", "0"])
+def test_settings_of_a_large_sweep_reach_their_node(workflow, script, tmp_path, forks):
+    """From the kind of shell script that Snakemake makes of a long command, which has no room for them in one argument."""
+    config = change(example_config(), "sweep.0.seeds", list(range(500)))
+    settings = Plan(config).summary_settings()
+    assert len(settings) > MOST_BYTES_OF_AN_ARGUMENT
+    launch = f"{sys.executable} -P -m opsft_flow.machine.launch {script} 0"
+    (tmp_path / "script.sh").write_text(f"{launch} --settings - --run run.json <<< {shlex.quote(settings)}")
+    environment = workflow.environment | {FORK: forks}
+    done = subprocess.run(["bash", tmp_path / "script.sh"], env=environment, stdout=subprocess.PIPE, text=True)
+    *_, name, given, run, file = json.loads(done.stdout)["argv"]
+    assert (name, given.rstrip("\n"), run, file) == ("--settings", settings, "--run", "run.json")
+
+
+def test_rules_of_the_whole_sweep_give_their_settings_by_standard_input():
+    rules = [rule for file in RULES.glob("*.smk") for rule in re.split(r"(?m)^rule ", file.read_text())[1:]]
+    of_sweep = [rule for rule in rules if re.search(r" settings=lambda wildcards: (PLAN\.\w+\(\)|canonical)", rule)]
+    assert len(of_sweep) == 10
+    assert all("--settings - " in rule.replace('"', " ") and "<<< {params.settings:q}" in rule for rule in of_sweep)
 
 
 def test_a_script_is_forked_from_the_server_with_torch_and_without_code_of_the_project(workflow, script):

@@ -91,11 +91,11 @@ def look_at_inputs():
     checked = f"{RESULTS}/problems/checked/{name}.json"
     if not os.path.exists(checked):
         launch = [sys.executable, "-P", "-m", "opsft_flow.machine.launch"]
-        command = [*launch, str(SCRIPTS / "check.py"), "--settings", settings]
+        command = [*launch, str(SCRIPTS / "check.py"), "--settings", "-"]
         command += ["--threads", str(resources_of("verify", "threads"))]
         outputs = ["--checked", checked, "--overlap", f"{RESULTS}/problems/overlap.csv"]
         outputs += ["--run", checked.replace(".json", ".run.json")]
-        done = subprocess.run(command + outputs, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(command + outputs, input=settings, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             raise WorkflowError(f"nothing was sampled: {done.stderr.strip()}")
 

@@ -31,9 +31,9 @@ rule summary:
     message:
         "tabulate the sweep"
     shell:
-        "{params.command} --settings {params.settings:q}"
+        "{params.command} --settings -"
         " --points {output.points:q} --parquet {output.parquet:q} --curves {output.curves:q}"
-        " --measured_with {output.measured_with:q} --run {output.run:q} > {log:q} 2>&1"
+        " --measured_with {output.measured_with:q} --run {output.run:q} > {log:q} 2>&1 <<< {params.settings:q}"
 
 
 rule compare:
@@ -82,9 +82,9 @@ rule compare:
     message:
         "compare the points with each other"
     shell:
-        "{params.command} --settings {params.settings:q} --threads {threads} --points {input.points:q}"
+        "{params.command} --settings - --threads {threads} --points {input.points:q}"
         " --pairs {output.pairs:q} --recipes {output.recipes:q} --contrasts {output.contrasts:q} --cuts {output.cuts:q}"
-        " --run {output.run:q} > {log:q} 2>&1"
+        " --run {output.run:q} > {log:q} 2>&1 <<< {params.settings:q}"
 
 
 rule timings:
@@ -123,9 +123,9 @@ rule timings:
     message:
         "tabulate where the time went"
     shell:
-        "{params.command} --settings {params.settings:q}"
+        "{params.command} --settings -"
         " --timings {output.timings:q} --by_node {output.by_node:q} --costs {output.costs:q}"
-        " --run {output.run:q} > {log:q} 2>&1"
+        " --run {output.run:q} > {log:q} 2>&1 <<< {params.settings:q}"
 
 
 rule figures:
@@ -164,9 +164,9 @@ rule figures:
     message:
         "draw the figures"
     shell:
-        "{params.command} --settings {params.settings:q}"
+        "{params.command} --settings -"
         " --points {input.points:q} --curves {input.curves:q} --pareto {output.pareto:q}"
-        " --run {output.run:q} > {log:q} 2>&1"
+        " --run {output.run:q} > {log:q} 2>&1 <<< {params.settings:q}"
 
 
 rule page:
@@ -205,8 +205,8 @@ rule page:
     message:
         "build the page"
     shell:
-        "{params.command} --settings {params.settings:q}"
+        "{params.command} --settings -"
         " --points {input.points:q} --curves {input.curves:q} --recipes {input.recipes:q} --pairs {input.pairs:q}"
         " --by_node {input.by_node:q} --contrasts {input.contrasts:q} --cuts {input.cuts:q} --costs {input.costs:q}"
         " --findings {output.findings:q} --page {output.page:q}"
-        " --run {output.run:q} > {log:q} 2>&1"
+        " --run {output.run:q} > {log:q} 2>&1 <<< {params.settings:q}"

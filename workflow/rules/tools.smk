@@ -27,7 +27,7 @@ rule plan:
     message:
         "the points of the sweep, and how far each has come"
     shell:
-        "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "{params.command} --settings - 2>&1 <<< {params.settings:q} | tee {log:q}"
 
 
 # Beside a running sweep with --nolock: Snakemake removes all locks of the folder when it ends.
@@ -43,7 +43,7 @@ rule why:
     message:
         "which jobs would run, and why"
     shell:
-        "{params.command} --settings {params.settings:q} --log {log:q}"
+        "{params.command} --settings - --log {log:q} <<< {params.settings:q}"
 
 
 rule dump_config:
@@ -58,7 +58,7 @@ rule dump_config:
     message:
         "the configuration with every default filled in"
     shell:
-        "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "{params.command} --settings - 2>&1 <<< {params.settings:q} | tee {log:q}"
 
 
 rule prune:
@@ -75,7 +75,7 @@ rule prune:
     message:
         "drop the weights that no open point needs"
     shell:
-        "{params.command} --settings {params.settings:q} --workflow {params.workflow:q} --keep {params.keep:q} 2>&1 | tee {log:q}"
+        "{params.command} --settings - --workflow {params.workflow:q} --keep {params.keep:q} 2>&1 <<< {params.settings:q} | tee {log:q}"
 
 
 rule replay:
@@ -90,4 +90,4 @@ rule replay:
     message:
         "what selection rules would keep of the rollouts on disk"
     shell:
-        "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "{params.command} --settings - 2>&1 <<< {params.settings:q} | tee {log:q}"

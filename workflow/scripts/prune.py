@@ -10,6 +10,7 @@ import sys
 
 from opsft_flow.ask_snakemake import decided
 from opsft_flow.keep import policy_uses
+from opsft_flow.machine.launch import with_settings
 from opsft_flow.machine.runs import living_runs
 from opsft_flow.points import Point
 from opsft_flow.prune import points_on_disk, prune_point
@@ -20,7 +21,7 @@ def main() -> None:
     parser.add_argument("--settings", required=True)
     parser.add_argument("--workflow", required=True, type=json.loads)
     parser.add_argument("--keep", required=True, type=json.loads)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(with_settings(sys.argv[1:]))
     settings = json.loads(arguments.settings)
     results = settings["results"]
     if runs := living_runs(results):

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import snakemake.api  # noqa: F401, of these modules it must be the first that is imported
@@ -14,6 +15,7 @@ from snakemake.jobs import Job
 from snakemake.persistence import ParamsChange
 
 from opsft_flow.ask_snakemake import decided
+from opsft_flow.machine.launch import with_settings
 from opsft_flow.outside import outside
 from opsft_flow.plan import Plan
 from opsft_flow.setting_changes import changes
@@ -98,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True)
     parser.add_argument("--log", required=True)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(with_settings(sys.argv[1:]))
     settings = json.loads(arguments.settings)
     plan = Plan(settings["resolved"])
     with decided(settings["workflow"]) as dag:
