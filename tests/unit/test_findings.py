@@ -5,6 +5,7 @@ import pytest
 
 from opsft_flow.contrasts import CONTRAST_COLUMNS
 from opsft_flow.costs import COST_COLUMNS
+from opsft_flow.csv_tables import read_csv_table
 from opsft_flow.cuts import CUT_COLUMNS
 from opsft_flow.findings import differences, findings
 
@@ -12,6 +13,7 @@ DIFFERENCE = {"accuracy_diff": -0.01, "accuracy_diff_low": -0.035, "accuracy_dif
 DIFFERENCE |= {"tokens_ratio": 0.54, "tokens_ratio_low": 0.53, "tokens_ratio_high": 0.55}
 CURVE = {"curve_budgets": 16, "curve_above": 9, "curve_below": 0, "curve_lowest_at": 512}
 CURVE |= {"curve_lowest": -0.01, "curve_lowest_low": -0.035, "curve_lowest_high": 0.014}
+WHOLE_NUMBERS = ["seeds", "iteration", "problems", "samples", "seed"]
 SPENT = {"rollouts": 2560, "tokens_sampled": 350_000, "updates": 8, "tokens_trained": 30_000}
 
 
@@ -67,6 +69,36 @@ def test_what_was_found_is_said_with_its_intervals(tables):
         "- budget 150: **stale** against r: tokens -46% [-47%, -45%], accuracy -1.0 points [-3.5, +1.4]: no difference shown. Its "
         "budget curve is higher at 9 and lower at 0 of 16 budgets; the least is -1.0 points [-3.5, +1.4] at 512 tokens.",
     ]
+
+
+@pytest.mark.parametrize("name", ["7", "1.5", "01", "null", "NA"])
+def test_names_that_look_like_numbers_or_nothing_keep_their_findings(tables, tmp_path, name):
+    """As recipe and schedule beside others, and of all models."""
+
+    def renamed(table: pandas.DataFrame) -> pandas.DataFrame:
+        table = table.replace({"recipe": {"r": name}, "second_recipe": {"stale": name}})
+        if "cut" in table:
+            table = pandas.concat([table, table.assign(budget=f"{name}e5")])
+        return table.assign(model=name).astype({column: "Int64" for column in WHOLE_NUMBERS if column in table})
+
+    points, *others = map(renamed, tables)
+    costs = others[-1]
+    others[-1] = pandas.concat([costs, costs.assign(schedule=f"{name}e5", budget=pandas.NA)])
+    for number, table in enumerate(others):
+        table.to_csv(tmp_path / f"{number}.csv", index=False)
+    told = findings(points, *(read_csv_table(tmp_path / f"{number}.csv") for number in range(len(others))))
+    assert told == findings(points, *others)
+    assert told.count(f"- **{name}, ") == told.count("min of training nodes") == 2
+    assert f"- budget 150: **{name}** against r" in told
+
+
+def test_an_empty_cell_stays_a_missing_name_and_budgets_stay_numbers(tmp_path):
+    (tmp_path / "curves.csv").write_text("model,recipe,budget,schedule\n7,base,,\n7,NA,150,\n")
+    table = read_csv_table(tmp_path / "curves.csv")
+    assert table["model"].tolist() == ["7", "7"]
+    assert table["recipe"].tolist() == ["base", "NA"]
+    assert table["budget"].dtype == float
+    assert table.isna().to_numpy().tolist() == [[False, False, True, True], [False, False, False, True]]
 
 
 def test_a_schedule_finds_its_costs_by_its_name(tables):

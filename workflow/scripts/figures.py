@@ -4,6 +4,7 @@ import pathlib
 
 import pandas
 
+from opsft_flow.csv_tables import read_csv_table
 from opsft_flow.figures import budget_curves, over_iterations, pareto, save
 from opsft_flow.node import node
 
@@ -11,7 +12,7 @@ from opsft_flow.node import node
 def main() -> None:
     with node(__doc__, inputs=("points", "curves"), outputs=("pareto",), may_take=False) as job:
         folder = pathlib.Path(job.pareto).parent
-        points, curves = pandas.read_parquet(job.points), pandas.read_csv(job.curves)
+        points, curves = pandas.read_parquet(job.points), read_csv_table(job.curves)
         for name, figure in (
             ("pareto", pareto(points)),
             ("budget_curves", budget_curves(curves)),

@@ -2,6 +2,7 @@
 
 import pandas
 
+from opsft_flow.csv_tables import read_csv_table
 from opsft_flow.files import atomic
 from opsft_flow.findings import findings
 from opsft_flow.node import node
@@ -14,10 +15,10 @@ def main() -> None:
     with node(__doc__, inputs=tables, outputs=("findings", "page"), may_take=False) as job:
         with job.phase("read"):
             points = pandas.read_parquet(job.points)
-            curves, recipes, pairs = map(pandas.read_csv, (job.curves, job.recipes, job.pairs))
+            curves, recipes, pairs = map(read_csv_table, (job.curves, job.recipes, job.pairs))
             data = page_data(job.settings, points, curves, recipes, pairs)
-            runs = run_data(job.settings, pandas.read_csv(job.by_node))
-            found = findings(points, *map(pandas.read_csv, (job.cuts, job.contrasts, job.costs)))
+            runs = run_data(job.settings, read_csv_table(job.by_node))
+            found = findings(points, *map(read_csv_table, (job.cuts, job.contrasts, job.costs)))
         with job.phase("write"):
             with atomic(job.findings) as temporary:
                 temporary.write_text(found, encoding="utf-8")
