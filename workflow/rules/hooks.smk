@@ -3,8 +3,10 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 from snakemake.exceptions import WorkflowError
 
@@ -29,6 +31,7 @@ onstart:
         look_before_sampling()
     if makes:
         record_code(CODES)
+        put_overlap_in_place()
     # Last: a run that is refused here calls no `onerror`, and must not drop policies.
     if uses:
         watch_policies(uses)
@@ -87,17 +90,30 @@ def look_at_inputs():
     It is no node: as an input of every `generate` it would make each of them run again whenever the sweep grows.
     """
     settings = PLAN.check_settings()
-    name = hashlib.sha256(settings.encode()).hexdigest()[:16]
-    checked = f"{RESULTS}/problems/checked/{name}.json"
-    if not os.path.exists(checked):
+    checked, overlap = files_of_check(settings)
+    if not os.path.exists(checked) or not os.path.exists(overlap):
         launch = [sys.executable, "-P", "-m", "opsft_flow.machine.launch"]
         command = [*launch, str(SCRIPTS / "check.py"), "--settings", "-"]
         command += ["--threads", str(resources_of("verify", "threads"))]
-        outputs = ["--checked", checked, "--overlap", f"{RESULTS}/problems/overlap.csv"]
-        outputs += ["--run", checked.replace(".json", ".run.json")]
+        outputs = ["--checked", checked, "--overlap", overlap, "--run", checked.replace(".json", ".run.json")]
         done = subprocess.run(command + outputs, input=settings, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             raise WorkflowError(f"nothing was sampled: {done.stderr.strip()}")
+
+
+def files_of_check(settings):
+    """What the check writes for one state of the configuration, and its table of what problem sets have in common."""
+    name = hashlib.sha256(settings.encode()).hexdigest()[:16]
+    return [f"{RESULTS}/problems/checked/{name}.{end}" for end in ("json", "csv")]
+
+
+def put_overlap_in_place():
+    """Show what problem sets have in common in this state of the configuration, where that was looked at."""
+    _, overlap = files_of_check(PLAN.check_settings())
+    if os.path.exists(overlap):
+        # Calls that are started together write the same file, each in a folder of its own.
+        with tempfile.TemporaryDirectory(dir=f"{RESULTS}/problems", prefix=".") as own:
+            os.replace(shutil.copy(overlap, own), f"{RESULTS}/problems/overlap.csv")
 
 
 def look_for_policies(uses):
