@@ -5,16 +5,15 @@ from collections.abc import Iterable
 
 from opsft_flow.places import trained_iterations
 from opsft_flow.plan import Plan
-from opsft_flow.points import Point
+from opsft_flow.prune import points_on_disk
 
 
 def outside(plan: Plan) -> list[tuple[str, str]]:
     """Each point, and each base model, with results that the sweep does not name, and which these are."""
     results = pathlib.Path(plan.results)
     found = []
-    for folder in sorted(results.glob("*/*/L*/seed*")):
-        point = Point.from_path(folder.relative_to(results).as_posix())
-        known = point in plan.points
+    for point in points_on_disk(plan.results):
+        folder, known = results / point.path, point in plan.points
         last, benchmarks = (plan.iterations(point)[-1], plan.points[point]) if known else (0, ())
         trained = trained_iterations(folder)
         beyond = [i for i in trained if i > last]

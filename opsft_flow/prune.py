@@ -6,6 +6,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from opsft_flow.policy import trained_folders
 from opsft_flow.scratch import is_held
 
 FOLDERS = ("policy", "trainer")
+
+POINT_PATTERN = r"[^/]+/[^/]+/L(?:0|[1-9][0-9]*|-[^/]+)/seed(?:0|[1-9][0-9]*)"
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,10 @@ def modified(path: str) -> float:
 
 
 def points_on_disk(results: str) -> list[Point]:
+    """The points that have a folder; one by another name, such as a copy that somebody has put aside, is no point's."""
     folders = sorted(pathlib.Path(results).glob("*/*/L*/seed*"))
-    return [Point.from_path(folder.relative_to(results).as_posix()) for folder in folders]
+    paths = [folder.relative_to(results).as_posix() for folder in folders]
+    return [Point.from_path(path) for path in paths if re.fullmatch(POINT_PATTERN, path)]
 
 
 def dropped_before(results: str, point: Point) -> list[pathlib.Path]:

@@ -7,6 +7,7 @@ The writer is a process of its own, so that a server that does not answer can be
 
 import hashlib
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -68,7 +69,8 @@ def forget_later(results: str, point: Point, iteration: int) -> None:
     Where the sweep has been shortened these results lie outside of it, and would be taken for done when it is lengthened again.
     """
     for file in Path(results, point.path).glob("iter*/tracked.json"):
-        if int(file.parent.name.removeprefix("iter")) > iteration:
+        number = file.parent.name.removeprefix("iter")
+        if re.fullmatch("[1-9][0-9]*", number) and int(number) > iteration:
             file.unlink()
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from opsft_flow.outside import outside
 from opsft_flow.plan import Plan
+from opsft_flow.prune import points_on_disk
 from tests.unit.example_config import change, example_config
 
 
@@ -22,6 +23,15 @@ def results(tmp_path: Path, **changes) -> Plan:
 
 def test_a_whole_sweep_leaves_nothing_outside(tmp_path):
     assert outside(results(tmp_path)) == []
+
+
+def test_folders_that_are_no_points_are_passed_over(tmp_path):
+    plan = results(tmp_path)
+    for name in ("L12-old/seed0", "L12/seed0.bak", "L12/seed", "L012/seed0", "L/seed0"):
+        (tmp_path / "m/r" / name / "iter1").mkdir(parents=True)
+        (tmp_path / "m/r" / name / "iter1/policy.json").touch()
+    assert outside(plan) == []
+    assert points_on_disk(str(tmp_path)) == list(plan.points)
 
 
 def test_a_dropped_budget_is_named_with_its_iterations(tmp_path):

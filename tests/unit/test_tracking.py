@@ -133,8 +133,8 @@ def test_steps_are_the_base_model_and_then_every_iteration(tmp_path):
 
 def test_a_run_that_is_written_up_to_an_iteration_forgets_later_ones(tmp_path):
     files = [tmp_path / POINT.path / f"iter{i}" / "tracked.json" for i in (1, 2, 10)]
-    other = tmp_path / "m/r/L32/seed0/iter10/tracked.json"
-    for file in [*files, other]:
+    others = [tmp_path / "m/r/L32/seed0/iter10/tracked.json", tmp_path / POINT.path / "iter10-old/tracked.json"]
+    for file in [*files, *others]:
         write_json(file, {})
     forget_later(str(tmp_path), POINT, 2)
-    assert [file.exists() for file in [*files, other]] == [True, True, False, True]
+    assert [file.exists() for file in [*files, *others]] == [True, True, False, True, True]
