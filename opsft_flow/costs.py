@@ -1,7 +1,7 @@
 """What each point had cost by the end of each of its iterations: one row for each, sums since the first.
 
 `training_seconds` are those of its nodes that sample, grade and select training rollouts and update the policy, `measuring_seconds` those of its
-benchmarks: a node counts in full, with its start and its writing, even where others ran beside it. `gpu_seconds` are those of the training nodes that held GPUs,
+benchmarks; tracking is neither. A node counts in full, with its start and its writing, even where others ran beside it. `gpu_seconds` are those of the training nodes that held GPUs,
 once for each of them; a share of a GPU counts as its part. `elapsed_seconds` is the time by the clock since the point's first node began, waiting included.
 """
 
@@ -21,7 +21,7 @@ def cost_rows(settings: dict) -> list[dict]:
     points: dict[tuple, dict[int, list[tuple[str, dict]]]] = {}
     for keys, sidecar in sidecars(settings):
         file = Path(settings["results"], sidecar)
-        if keys["iteration"] and file.exists():
+        if keys["iteration"] and keys["node"] != "track" and file.exists():
             nodes = points.setdefault(tuple(keys[name] for name in POINT), {}).setdefault(keys["iteration"], [])
             nodes.append((keys["node"], read_json(file)["run"]))
     return [row for point, iterations in points.items() for row in rows_of(point, iterations)]

@@ -52,6 +52,13 @@ def test_measuring_is_no_part_of_training(settings, tmp_path):
     assert [row["measuring_seconds"] for row in cost_rows(settings)] == [0, 0]
 
 
+def test_tracking_is_no_measuring(settings, tmp_path):
+    before = cost_rows(settings)
+    settings["points"][0]["tracked"] = [1, 2]
+    write(tmp_path / POINT / "iter2/tracked.run.json", 35, 59)
+    assert cost_rows(settings) == before
+
+
 def test_a_point_without_sidecars_has_no_rows(settings, tmp_path):
     (tmp_path / "m").rename(tmp_path / "gone")
     assert cost_rows(settings) == []
