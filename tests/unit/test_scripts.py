@@ -279,3 +279,11 @@ def test_track_gives_up_on_a_writer_that_does_not_answer_and_reports_one_that_fa
 
     monkeypatch.setattr(script.subprocess, "run", never_ends)
     assert script.send({}, 0.5) == "not sent: no answer within track.timeout_s (0.5 s)"
+
+
+def test_the_working_directory_hides_no_package_from_the_writer(tmp_path, monkeypatch):
+    (tmp_path / "hashlib.py").write_text("open('taken', 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(SCRIPTS.parents[1]))
+    load("track").send({}, 60)
+    assert not (tmp_path / "taken").exists()

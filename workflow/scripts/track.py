@@ -20,7 +20,7 @@ def send(payload: dict, timeout_s: float) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "payload.json"
         write_json(file, payload)
-        command = [sys.executable, "-m", "opsft_flow.tracking", str(file)]
+        command = [sys.executable, "-P", "-m", "opsft_flow.tracking", str(file)]
         try:
             done = subprocess.run(command, timeout=timeout_s, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired:
