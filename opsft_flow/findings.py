@@ -78,18 +78,22 @@ def contrast_sentence(row: pandas.Series) -> str:
 
 def differences(row: pandas.Series) -> str:
     """Tokens and accuracy against what the row is compared with."""
-    change = row["tokens_ratio"] - 1
-    tokens = f"tokens {change:+.0%} [{row['tokens_ratio_low'] - 1:+.0%}, {row['tokens_ratio_high'] - 1:+.0%}]"
+    tokens = f"tokens {change_of(row['tokens_ratio'])}{interval(row, 'tokens_ratio', change_of)}"
+    accuracy = f"accuracy {points_of(row['accuracy_diff'])} points{interval(row, 'accuracy_diff', points_of)}"
     low, high = row["accuracy_diff_low"], row["accuracy_diff_high"]
+    if pandas.isna(low):
+        return f"{tokens}, {accuracy}"
     shown = "higher" if low > 0 else "lower" if high < 0 else "no difference shown"
-    return f"{tokens}, accuracy {points_of(row['accuracy_diff'])} points [{points_of(low)}, {points_of(high)}]: {shown}"
+    return f"{tokens}, {accuracy}: {shown}"
 
 
 def curve_sentence(row: pandas.Series) -> str:
-    lowest = f"{points_of(row['curve_lowest'])} points [{points_of(row['curve_lowest_low'])}, {points_of(row['curve_lowest_high'])}]"
+    lowest = f"{points_of(row['curve_lowest'])} points{interval(row, 'curve_lowest', points_of)} at {row['curve_lowest_at']:,.0f} tokens"
+    if pandas.isna(row["curve_lowest_low"]):
+        return f"The least of its budget curve is {lowest}."
     return (
         f"Its budget curve is higher at {row['curve_above']:.0f} and lower at {row['curve_below']:.0f} of {row['curve_budgets']:.0f} budgets; "
-        f"the least is {lowest} at {row['curve_lowest_at']:,.0f} tokens."
+        f"the least is {lowest}."
     )
 
 
@@ -98,12 +102,17 @@ def budget_name(budget: object) -> str:
 
 
 def interval(row: pandas.Series, name: str, show: Callable[[float], str]) -> str:
+    """The interval of an estimate; of one problem alone there is none."""
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return "" if pandas.isna(low) else f" [{show(low)}, {show(high)}]"
+    return " (no interval)" if pandas.isna(low) else f" [{show(low)}, {show(high)}]"
 
 
 def percent(share: float) -> str:
     return f"{share:.1%}"
+
+
+def change_of(ratio: float) -> str:
+    return f"{ratio - 1:+.0%}"
 
 
 def points_of(difference: float) -> str:

@@ -114,3 +114,22 @@ def test_a_schedule_finds_its_costs_by_its_name(tables):
 def test_a_difference_is_shown_where_the_interval_leaves_out_zero(low, high, shown):
     row = pandas.Series({**DIFFERENCE, "accuracy_diff_low": low, "accuracy_diff_high": high})
     assert differences(row).endswith(f": {shown}")
+
+
+def test_without_an_interval_nothing_is_claimed(tables):
+    ends = [
+        f"{name}_{end}"
+        for name in ("accuracy", "accuracy_diff", "tokens_ratio", "curve_lowest")
+        for end in ("low", "high")
+    ]
+    points, cuts, contrasts, costs = tables
+    points, cuts, contrasts = (
+        table.assign(**{end: float("nan") for end in ends if end in table}) for table in (points, cuts, contrasts)
+    )
+    told = findings(points, cuts, contrasts, costs)
+    assert "Base model: 27.7% (no interval) at 290.4 tokens." in told
+    assert (
+        "tokens -46% (no interval), accuracy -1.0 points (no interval). The least of its budget curve is "
+        "-1.0 points (no interval) at 512 tokens." in told
+    )
+    assert not any(claim in told for claim in ("nan", "shown", "higher", "lower"))
