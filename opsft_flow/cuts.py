@@ -20,6 +20,9 @@ from opsft_flow.points import Point
 from opsft_flow.responses import read_responses
 from opsft_flow.summary import training_columns
 
+ROUNDING = 1e-9
+"""The share by which sums of floats may miss a length that is just short enough."""
+
 SPENT = ("rollouts", "tokens_sampled", "updates", "tokens_trained")
 CUT_COLUMNS = [
     *("model", "benchmark", "recipe", "budget", "seeds", "cut", "iteration", "accuracy", "tokens_mean"),
@@ -42,8 +45,8 @@ class Cell:
 
     def reached(self, cut: float) -> int | None:
         """The first iteration at which at least the share `cut` of the base model's length is gone."""
-        short = (i for i, length in self.lengths.items() if i and length <= (1 - cut) * self.lengths[0])
-        return next(short, None)
+        short = (1 - cut) * self.lengths[0] * (1 + ROUNDING)
+        return next((i for i, length in self.lengths.items() if i and length <= short), None)
 
 
 def cells_of(settings: dict, points: pandas.DataFrame) -> Iterator[Cell]:

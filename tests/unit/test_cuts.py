@@ -10,7 +10,7 @@ import pytest
 from opsft.estimators.bootstrap import Resampling
 from opsft_flow.comparisons import PAIR_COLUMNS, read_groups
 from opsft_flow.contrasts import CONTRAST_COLUMNS, contrast_rows
-from opsft_flow.cuts import CUT_COLUMNS, cut_rows
+from opsft_flow.cuts import CUT_COLUMNS, Cell, cut_rows
 from opsft_flow.files import write_json
 from tests.unit.graded_place import write_place
 
@@ -73,6 +73,12 @@ def test_the_iteration_is_the_first_at_which_the_mean_over_the_seeds_is_short_en
     assert {cut: row["iteration"] for cut, row in rows.items()} == {0.2: 1, 0.4: 1, 0.6: 3, 0.8: None, None: 3}
     assert rows[0.6]["tokens_ratio"] == pytest.approx(0.22)
     assert set(rows[0.8]) == {"model", "recipe", "budget", "benchmark", "seeds", "cut", "iteration"}
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])
+def test_a_cut_that_is_just_reached_counts(cut):
+    lengths = {0: 100.0, 1: round(100 * (1 - cut)) + 0.001, 2: float(round(100 * (1 - cut)))}
+    assert Cell([], "b", lengths).reached(cut) == 2
 
 
 def test_accuracy_and_what_it_took_are_those_of_that_iteration(settings, points):
