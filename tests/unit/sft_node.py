@@ -12,7 +12,7 @@ import numpy as np
 
 from opsft_flow.config import resolve
 from opsft_flow.files import write_json
-from opsft_flow.plan import UNTRACKED_SFT_KEYS
+from opsft_flow.node_settings import UNTRACKED_SFT_KEYS
 from opsft_flow.tables import ROLLOUT, SELECTED, write_table
 from tests.unit.example_config import example_config
 
