@@ -22,7 +22,7 @@ def load_tokenizer(checkpoint: str | os.PathLike, trust_remote_code: bool = Fals
 
 def response_texts(tokenizer, responses: Sequence[Sequence[int]]) -> list[str]:
     """The text of each response's token ids. Special tokens are left out, but for those that mark thinking, by which a response is graded."""
-    left_out = {
-        i for i, token in tokenizer.added_tokens_decoder.items() if token.special and token.content not in (START, END)
-    }
+    added = tokenizer.added_tokens_decoder
+    special = {i for i, token in added.items() if token.special} | {*tokenizer.all_special_ids}
+    left_out = {i for i in special if i not in added or added[i].content not in (START, END)}
     return [tokenizer.decode([i for i in ids if i not in left_out]) for ids in responses]

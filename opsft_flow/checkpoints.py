@@ -39,8 +39,12 @@ def load_policy(manifest: str | os.PathLike, parent: dict, sft: dict, seed: int,
     return model, load_file(state_file) if state_file else {}
 
 
-def write_checkpoint(model, weights: dict, source: pathlib.Path, folder: pathlib.Path) -> None:
-    """A whole Hugging Face checkpoint: new weights and configuration, and the tokenizer's and other small files of the parent."""
+def write_checkpoint(model, weights: dict, source: pathlib.Path, folder: pathlib.Path, trust_remote_code: bool) -> None:
+    """A whole Hugging Face checkpoint: new weights, and the parent's configuration, tokenizer and other small files."""
+    from transformers import AutoConfig
+
+    # Without the parent's rates of dropout it would pass for another architecture.
+    model.config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
     with atomic(folder) as temporary:
         temporary.mkdir()
         model.save_pretrained(temporary, state_dict=weights)

@@ -99,7 +99,7 @@ def test_generate_numbers_the_samples_and_their_seeds():
         SimpleNamespace(token_ids=ids, finish_reason=reason, logprob=-1.0)
         for ids, reason in (((5, 6), "stop"), ((7,), "length"))
     ]
-    tokenizer = SimpleNamespace(added_tokens_decoder={}, decode=lambda ids: "-".join(map(str, ids)))
+    tokenizer = SimpleNamespace(added_tokens_decoder={}, all_special_ids=[], decode=lambda ids: "-".join(map(str, ids)))
     request = script.Request(prompt_ids=(1, 2), seed=40, samples=2)
     rows = script.as_rows({"problem_id": "a"}, request, "<think>", completions, tokenizer)
     assert [(row["sample"], row["seed"], row["text"], row["tokens"]) for row in rows] == [
@@ -217,7 +217,7 @@ def test_sft_writes_the_gathered_weights_of_a_model_that_has_left_the_gpu(tmp_pa
     script.leave_gpu(model)
     assert {parameter.device.type for parameter in model.parameters()} == {"cpu"}
     assert torch.cuda.memory_allocated() == used
-    write_checkpoint(model, weights, tmp_path / "before", tmp_path / "after")
+    write_checkpoint(model, weights, tmp_path / "before", tmp_path / "after", trust_remote_code=False)
     names = {"model.safetensors", "config.json"}
     before, after = ({name: (tmp_path / when / name).read_bytes() for name in names} for when in ("before", "after"))
     assert before == after

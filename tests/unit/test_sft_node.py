@@ -1,14 +1,17 @@
 """The sft node: alone and as one of two, with an adapter, and with other optimisers."""
 
+import copy
 import importlib.util
 import json
+import re
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import GPT2Config, OPTConfig
+from transformers import Gemma3Config, Gemma3TextConfig, GPT2Config, OPTConfig
 
 from opsft.dropout import without_dropout
+from opsft.engines._checkpoint import check_same_architecture, read_config
 from opsft.lora import merged
 from tests.unit.sft_node import make_point, run_sft
 
@@ -68,13 +71,29 @@ def test_dropout_of_the_model_is_off_in_training(tmp_path, tiny_model):
     for point in (plain, dropping):
         run_sft(point, 1, updates=2)
     assert_close(weights_of(dropping, 1), weights_of(plain, 1), 0.0)
+    configs = [read_config(str(dropping / folder), False) for folder in ("model", "iter1/policy")]
+    assert configs[1].attention_dropout == 0.5
+    check_same_architecture(*configs, "iter1")
 
 
-@pytest.mark.parametrize("config", [GPT2Config(n_layer=1), OPTConfig(num_hidden_layers=1, layerdrop=0.1)])
-def test_dropout_has_other_names_in_other_models(config):
-    rates = {name: value for name, value in without_dropout(config).to_dict().items() if "drop" in name}
-    assert len(rates) > 2
-    assert not any(rates.values())
+def rates_of_dropout(config) -> list[str]:
+    """Of the configuration and its parts."""
+    return re.findall(r'drop[a-z_]*": ([0-9.]+)', config.to_json_string())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GPT2Config(n_layer=1),
+        OPTConfig(num_hidden_layers=1, layerdrop=0.1),
+        Gemma3Config(text_config=Gemma3TextConfig(num_hidden_layers=1, attention_dropout=0.5)),
+    ],
+)
+def test_dropout_has_other_names_and_places_in_other_models(config):
+    before, after = map(rates_of_dropout, (copy.deepcopy(config), without_dropout(config)))
+    assert any(map(float, before))
+    assert len(after) == len(before)
+    assert not any(map(float, after))
 
 
 @pytest.mark.parametrize("parents", [None, '{"eos_token_id": [2, 7]}'])

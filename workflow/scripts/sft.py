@@ -196,7 +196,8 @@ def train_on_device(job: Node, parent: dict, model, batch, moments: dict, scratc
 def write_policy(job: Node, model, trained: Trained, folder: pathlib.Path) -> dict:
     """Write the checkpoint and the optimiser's state, and return their part of the manifest."""
     with job.phase("write"):
-        write_checkpoint(model, trained.weights, checkpoint_of(job.parent), folder / "policy")
+        trusted = job.settings["trust_remote_code"]
+        write_checkpoint(model, trained.weights, checkpoint_of(job.parent), folder / "policy", trusted)
     with job.phase("write optimizer"):
         write_trainer(trained.moments, trained.adapter, folder / "trainer")
     with job.phase("hash"), ThreadPoolExecutor() as pool:
