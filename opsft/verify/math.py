@@ -60,7 +60,8 @@ BASE = re.compile(r"\d\s*_\s*(?:\{\s*(?P<braced>\d+)\s*\}|(?P<bare>\d))", re.ASC
 SIDE_BY_SIDE = re.compile(rf"\d{SPACE}+\d", re.ASCII)
 UNIT_NAME = r"\\(?:text|mbox|mathrm)\s*\{[^{}]*"
 UNITS = re.compile(rf"(?:\s*(?:/|\\cdot)?\s*{UNIT_NAME}\}}(?:\^\d|\^\{{-?\d\}})?)+$", re.ASCII)
-LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|\\[!,;: ]|[$~\s]")
+LAYOUT = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|\$")
+LAYOUT_SPACE = re.compile(r"(?:(?<!\\)\\[!,;: ]|[~\s])+")
 FRACTION = re.compile(r"\\[dt]frac(?![A-Za-z])")
 # `x = \text{east}` and `3, \text{even}` end in no unit.
 NO_QUANTITY_ENDS = "=<>,:;+-*/("
@@ -74,7 +75,9 @@ def canonical(answer: str) -> str:
     number = None if "%" in answer else read_integer(answer)
     if number is not None:
         return str(number)
-    return FRACTION.sub(r"\\frac", LAYOUT.sub("", answer)).removesuffix(".")
+    # Between digits a space tells numbers apart: `1 1/2` is not `11/2`.
+    text = LAYOUT_SPACE.sub(" ", FRACTION.sub(r"\\frac", LAYOUT.sub("", answer)))
+    return re.sub(r"(?<!\d) | (?!\d)", "", text).removesuffix(".")
 
 
 def check_gold(gold: str) -> None:

@@ -37,6 +37,12 @@ def test_an_empty_gold_is_unparseable(module, gold):
         (latex, ["1,234", "1234", r"\$1234.", r"1234\text{ cm}"], "1235"),
         (latex, [r"\left(3, \dfrac{\pi}{2}\right)", r"(3,\frac{\pi}{2})", r"$(3,\ \tfrac{\pi}{2})$"], r"(3, \pi)"),
         (latex, [r"50\%", r"50 \%"], "50"),
+        (latex, ["1 1/2", r"1~1 / 2", r"1\ 1/2"], "11/2"),
+        (
+            latex,
+            [r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix}1\\2\end{pmatrix}"],
+            r"\begin{pmatrix}12\end{pmatrix}",
+        ),
     ],
 )
 def test_an_answer_has_one_canonical_form_however_it_is_set(module, forms, another):
