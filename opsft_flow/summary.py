@@ -1,4 +1,4 @@
-"""One row per point, iteration and benchmark, from what filter, sft and evaluate measured."""
+"""What filter, sft and evaluate measured, as rows: of each iteration, and of each policy on each benchmark."""
 
 from opsft_flow.files import read_json
 from opsft_flow.places import Place, iteration_folder, measured_on, sampled_policy
@@ -8,15 +8,15 @@ KEYS = ["model", "recipe", "budget", "schedule", "seed", "iteration", "benchmark
 TRAINED = ("loss", "grad_norm", "grad_norm_max", "nll", "logprob_gap", "logprob_gap_first")
 
 
-def point_rows(settings: dict) -> tuple[list[dict], list[dict]]:
-    """The rows of the points table and of the curves table.
+def point_rows(settings: dict) -> tuple[list[dict], list[dict], list[dict]]:
+    """The rows of the points table, of the curves table, and of the training table, which has iterations that no benchmark measured too.
 
     `settings` are those of the summary node: results, points (with iterations and benchmarks), base (benchmarks of each
     model) and sampling (the block of each benchmark). The base model is iteration 0 of recipe `base`, without budget and seed.
     `budget` is that of the iteration; where it follows a schedule, `schedule` names it.
     """
     results, sampling = settings["results"], settings["sampling"]
-    points, curves = [], []
+    points, curves, trained = [], [], []
 
     def add(keys: dict, place: Place, training: dict) -> None:
         metrics = read_json(f"{results}/{place.path}/metrics.json")
@@ -34,11 +34,12 @@ def point_rows(settings: dict) -> tuple[list[dict], list[dict]]:
             measured = training_columns(f"{results}/{iteration_folder(point, i)}")
             budget, lag = measured.pop("budget"), i - 1 - sampled_policy(i, block["refresh_every"])
             training = {**measured, **chosen, "policy_lag": lag}
+            values = (point.model, point.recipe, budget, point.schedule, point.seed, i)
+            keys = dict(zip(KEYS[:-1], values, strict=True))
+            trained.append({**keys, **training})
             for name in measured_on(block, i):
-                values = (point.model, point.recipe, budget, point.schedule, point.seed, i, name)
-                keys = dict(zip(KEYS, values, strict=True))
-                add(keys, Place(point.model, point, i, name), training)
-    return points, curves
+                add({**keys, "benchmark": name}, Place(point.model, point, i, name), training)
+    return points, curves, trained
 
 
 def estimate_columns(name: str, estimate: dict) -> dict:

@@ -103,13 +103,24 @@ def settings(tmp_path):
 
 def test_a_benchmark_that_was_not_measured_after_an_iteration_has_no_row_for_it(settings):
     settings["points"][0]["every"] = {"c": 2}
-    rows, _ = point_rows(settings)
+    rows, *_ = point_rows(settings)
     assert [row["iteration"] for row in rows if row["benchmark"] == "c"] == [0, 2]
     assert [row["iteration"] for row in rows if row["benchmark"] == "b"] == [0, 1, 2]
 
 
+def test_the_training_table_has_iterations_that_no_benchmark_measured(settings):
+    settings["points"][0]["every"] = {"b": 2, "c": 2}
+    points, _, training = point_rows(settings)
+    assert [row["iteration"] for row in points if row["recipe"] == "r"] == [2, 2]
+    assert [(row["iteration"], row["kept"], row["policy_lag"], row["copied"]) for row in training] == [
+        (1, 8, 0, False),
+        (2, 0, 1, True),
+    ]
+    assert "benchmark" not in training[0]
+
+
 def test_one_row_for_each_point_iteration_and_benchmark_after_those_of_the_base_model(settings):
-    points, curves = point_rows(settings)
+    points, curves, _ = point_rows(settings)
     keys = [tuple(row[key] for key in KEYS) for row in points]
     assert keys == [
         ("m", "base", None, None, None, 0, "b"),
@@ -194,7 +205,7 @@ def test_a_stopped_policy_says_why(settings):
 
 
 def test_the_curve_of_a_row(settings):
-    _, curves = point_rows(settings)
+    _, curves, _ = point_rows(settings)
     assert curves[0] == {
         **dict(zip(KEYS, ("m", "base", None, None, None, 0, "b"), strict=True)),
         "tokens": 2,

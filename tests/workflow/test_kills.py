@@ -54,6 +54,7 @@ TABLES = (
     "points.csv",
     "points.parquet",
     "curves.csv",
+    "training.csv",
     "measured_with.csv",
     "pairs.csv",
     "recipes.csv",

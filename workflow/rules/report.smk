@@ -13,6 +13,12 @@ rule summary:
         ),
         parquet=f"{SUMMARY}/points.parquet",
         curves=f"{SUMMARY}/curves.csv",
+        training=report(
+            f"{SUMMARY}/training.csv",
+            caption="../report/training.rst",
+            category="Tables",
+            labels={"table": "what each iteration measured of itself", "format": "csv"},
+        ),
         measured_with=report(
             f"{SUMMARY}/measured_with.csv",
             caption="../report/measured_with.rst",
@@ -33,7 +39,7 @@ rule summary:
     shell:
         "{params.command} --settings -"
         " --points {output.points:q} --parquet {output.parquet:q} --curves {output.curves:q}"
-        " --measured_with {output.measured_with:q} --run {output.run:q} > {log:q} 2>&1 <<< {params.settings:q}"
+        " --training {output.training:q} --measured_with {output.measured_with:q} --run {output.run:q} > {log:q} 2>&1 <<< {params.settings:q}"
 
 
 rule compare:

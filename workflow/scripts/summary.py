@@ -1,6 +1,6 @@
 """Tabulate the sweep: points.csv and points.parquet, one row per point, iteration and benchmark, and curves.csv.
 
-measured_with.csv says with what the numbers of each benchmark were made.
+training.csv has a row per point and iteration, measured on a benchmark or not. measured_with.csv says with what the numbers of each benchmark were made.
 """
 
 import pandas
@@ -21,14 +21,17 @@ def as_frame(rows: list[dict]) -> pandas.DataFrame:
 
 
 def main() -> None:
-    with node(__doc__, inputs=(), outputs=("points", "parquet", "curves", "measured_with"), may_take=False) as job:
-        points, curves = map(as_frame, point_rows(job.settings))
+    with node(
+        __doc__, inputs=(), outputs=("points", "parquet", "curves", "training", "measured_with"), may_take=False
+    ) as job:
+        points, curves, training = map(as_frame, point_rows(job.settings))
         with atomic(job.points) as temporary:
             points.to_csv(temporary, index=False)
         with atomic(job.parquet) as temporary:
             points.to_parquet(temporary, index=False)
-        with atomic(job.curves) as temporary:
-            curves.to_csv(temporary, index=False)
+        for path, table in ((job.curves, curves), (job.training, training)):
+            with atomic(path) as temporary:
+                table.to_csv(temporary, index=False)
         with atomic(job.measured_with) as temporary:
             pandas.DataFrame(measured_with_rows(job.settings)).to_csv(temporary, index=False)
         print(f"{len(points):,} rows", flush=True)
