@@ -24,7 +24,7 @@ Range = tuple[float, float]
 EXPERIMENT = yaml.safe_load((ROOT / "experiments" / "paper-1.5b.yaml").read_text())
 STEPS = EXPERIMENT["recipes"]["opsft"]["iterations"]
 PROMPTS, SAMPLES = (EXPERIMENT["recipes"]["opsft"]["rollouts"][key] for key in ("prompts", "samples"))
-CAP = EXPERIMENT["axes"]["budgets"][0]
+CAP = EXPERIMENT["schedules"][EXPERIMENT["axes"]["budgets"][0]]["budgets"][0]
 PROBLEMS = {"gsm8k": 1_319, "math-500": 500, "amc23": 40, "aime24": 30, "aime25": 30}
 EVALUATED = sum(number * EXPERIMENT["benchmarks"][name]["samples"] for name, number in PROBLEMS.items())
 """Responses of one evaluation."""
@@ -156,8 +156,9 @@ def evaluations() -> int:
 def waiting_s(model: Model, layout: Layout, shards: int) -> float:
     """What an iteration takes beyond sampling and training, however many GPUs: state, engines, and nodes one after another."""
     ratio = model.parameters / MEASURED.parameters
-    engines = ratio * WEIGHTS_S if layout.engines_stay else ENGINES_S
-    return ratio * STATE_S + engines + (layout.chain + (shards > 1)) * layout.node_s
+    # The start of engines loads their weights too.
+    start = 0.0 if layout.engines_stay else ENGINES_S - WEIGHTS_S
+    return ratio * (STATE_S + WEIGHTS_S) + start + (layout.chain + (shards > 1)) * layout.node_s
 
 
 def longest_response_s(model: Model) -> float:

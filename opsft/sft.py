@@ -113,7 +113,7 @@ def train(
 
 
 def beginning(example: Example) -> Example:
-    """An example short enough to have all its logits in memory at once, [T, vocabulary]: the end of its prompt and the begin of its response."""
+    """An example short enough to have all its logits in memory at once, [T, vocabulary]: the end of its prompt and the beginning of its response."""
     return replace(example, prompt_ids=example.prompt_ids[-64:], response_ids=example.response_ids[:64])
 
 

@@ -12,11 +12,7 @@ from opsft.budgets import largest_budget, planned_budget
 from opsft_flow.code_hash import code_hash
 from opsft_flow.config import engine_for
 from opsft_flow.own_code import is_own, own_hash
-from opsft_flow.places import (
-    Place,
-    iteration_folder,
-    parse_place,
-)
+from opsft_flow.places import Place, iteration_folder, parse_place
 from opsft_flow.points import Point
 from opsft_flow.problem_sets import BOXED, GOLDS
 from opsft_flow.selection import chosen_rules, rules_code

@@ -6,6 +6,7 @@ the same result. This module is imported for every node, so it imports next to n
 """
 
 import fcntl
+import itertools
 import os
 import runpy
 import socket
@@ -61,7 +62,7 @@ def with_settings(command: list[str]) -> list[str]:
 
     Those of a node of the whole sweep grow with it, and Linux takes no argument of more than 128 KiB.
     """
-    pairs = zip(["", *command], command, strict=False)
+    pairs = itertools.pairwise(["", *command])
     return [sys.stdin.read() if pair == ("--settings", "-") else pair[1] for pair in pairs]
 
 

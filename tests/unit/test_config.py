@@ -10,6 +10,7 @@ from snakemake.utils import update_config
 from opsft.selection.rules import RULES
 from opsft_flow.config import dereference, engine_for, load_schema, resolve, schedule_of
 from opsft_flow.errors import ConfigError
+from opsft_flow.points import expand_sweep
 from tests.unit.example_config import change, example_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -378,6 +379,8 @@ def test_an_ablation_takes_all_but_what_it_changes_from_the_experiment_before_it
     }
     assert "opsft" in block["recipes"]
     assert set(block["budgets"]) <= set(alone["schedules"])
+    # What they have in common is trained once.
+    assert any(point in expand_sweep(alone["sweep"]) for point in expand_sweep(changed["sweep"]))
 
 
 def test_claims_are_made_of_every_ablation():
