@@ -20,6 +20,9 @@ POINT = ["model", "recipe", "arm", "seed"]
 SIGNIFICANT = 6
 """Digits of a number on the page."""
 
+SHOWN_PAIRS = 500
+"""Pairs of points on the page, of one model and benchmark: 500 points have 124,750."""
+
 
 def page_data(
     settings: dict,
@@ -41,7 +44,7 @@ def page_data(
         "curves": by_column(last_iterations(curves)),
         "comparisons": {
             "recipes": {"columns": describe(recipes), "rows": by_column(recipes)},
-            "pairs": {"columns": describe_pairs(pairs), "rows": by_column(pairs)},
+            "pairs": {"columns": describe_pairs(pairs), **first_pairs(pairs)},
         },
         "remarks": all_remarks(points),
         "samples": all_samples(settings),
@@ -85,6 +88,13 @@ def plain(value: object) -> object:
     if value is None or value is pandas.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return float(f"{value:.{SIGNIFICANT}g}") if isinstance(value, float) else value
+
+
+def first_pairs(pairs: pandas.DataFrame) -> dict[str, dict[str, list]]:
+    """The first pairs of each model and benchmark, and how many each has."""
+    groups = pairs.groupby(["model", "benchmark"], sort=False)
+    counts = groups.size().reset_index(name="pairs")
+    return {"rows": by_column(groups.head(SHOWN_PAIRS)), "counts": by_column(counts)}
 
 
 def last_iterations(table: pandas.DataFrame) -> pandas.DataFrame:

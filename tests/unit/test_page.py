@@ -11,7 +11,7 @@ import pytest
 from opsft_flow.files import read_json, write_json
 from opsft_flow.page.build import as_json, assets_hash, build
 from opsft_flow.page.columns import FAMILIES, KNOWN, describe, describe_pairs
-from opsft_flow.page.content import by_column, last_iterations, page_data, run_data, with_arms
+from opsft_flow.page.content import SHOWN_PAIRS, by_column, first_pairs, last_iterations, page_data, run_data, with_arms
 from opsft_flow.page.remarks import remarks
 from opsft_flow.page.runs import rates, when, with_what
 from opsft_flow.page.samples import choose, outcomes, pair, read_first_responses, text_limit, thin
@@ -136,6 +136,14 @@ def test_a_point_whose_budget_follows_a_schedule_is_one_point():
     armed = with_arms(table)
     assert armed["arm"].tolist() == [None, "falling", "falling", "40"]
     assert last_iterations(armed)["budget"].tolist()[1:] == [20, 40]
+
+
+def test_only_the_first_pairs_of_each_benchmark_are_carried_and_all_are_counted():
+    many = pairs_table().iloc[[0] * (SHOWN_PAIRS + 1)]
+    carried = first_pairs(pandas.concat([many, many.head(2).assign(benchmark="products")]))
+    assert carried["counts"] == {"model": ["m", "m"], "benchmark": ["sums", "products"], "pairs": [SHOWN_PAIRS + 1, 2]}
+    assert carried["rows"]["benchmark"] == ["sums"] * SHOWN_PAIRS + ["products"] * 2
+    assert first_pairs(many.head(0))["counts"]["pairs"] == []
 
 
 # Remarks

@@ -202,7 +202,8 @@ def test_recipes_over_their_seeds_and_each_two_points_are_compared(page):
         )
 
     assert row("recipes")[:5] == ["r", "12", "3", "70.0% [67.0, 73.0]", "1.5%"]
-    page.click("#comparisons summary")
+    page.click("#each-two summary")
+    page.wait_for_selector("#compared-pairs tbody tr")
     first, second = ["r", "12", "0", "70.0%", "21.5"], ["r", "24", "0", "90.0%", "23.0"]
     assert row("pairs") == [*first, *second, "+20.0 [+17.0, +23.0]", "+7.0% [+5.0, +9.0]"]
 
@@ -256,6 +257,23 @@ def test_several_models_benchmarks_recipes_schedules_and_seeds_are_told_apart(wi
     assert drawn(window, "frontier") == ["s falling, seed 0", "base model"]
 
 
+def test_a_sweep_of_many_points_is_drawn(window, tmp_path):
+    """Of each two of 500 points the first are drawn, once they are opened; the controls live."""
+    pairs = pairs_table().iloc[[0] * (500 * 499 // 2)]
+    data = page_data(write_tree(tmp_path / "results"), points_table(), curves_table(), recipes_table(), pairs)
+    file = tmp_path / "report.html"
+    file.write_text(build(data, {"when": when([]), "with": {}, "nodes": []}), encoding="utf-8")
+    window.goto(file.as_uri())
+    rows = window.locator("#compared-pairs tbody tr")
+    assert rows.count() == 0
+    window.click("#each-two summary")
+    rows.first.wait_for()
+    assert rows.count() == 500
+    assert window.inner_text("#each-two-count") == "The first 500 of 124,750; all are in pairs.csv."
+    window.get_by_role("button", name="budget 12", exact=True).click()
+    assert drawn(window, "frontier") == ["budget 24", "base model"]
+
+
 def test_settings_and_runs_are_listed(page):
     assert page.inner_text("#own tbody tr >> nth=0").split() == ["m", "r", "12", "0", "12"]
     page.click("#settings summary")
@@ -274,12 +292,14 @@ def test_it_prints_with_everything_open_and_no_controls(page):
     assert page.is_visible("#shown")
     page.emulate_media(media="screen")
     page.evaluate(
-        "addEventListener('beforeprint', () => { window.opened = document.querySelectorAll('details:not([open])').length })"
+        "addEventListener('beforeprint', () => { window.opened = document.querySelectorAll('details:not([open])').length;"
+        " window.pairs = document.querySelectorAll('#compared-pairs tbody tr').length })"
     )
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
     assert len(pdf) > 50_000
     assert page.evaluate("window.opened") == 0
+    assert page.evaluate("window.pairs") == 1
     # Afterwards it is as it was.
     assert page.locator("main details[open]").count() == 0
     assert page.is_visible("aside")

@@ -4,11 +4,25 @@
 const SAID = /^(model|benchmark)$|(^|_)iteration$/;
 
 function drawComparisons() {
-  for (const [name, { columns, rows }] of Object.entries(PAGE.comparisons)) {
-    const shown = columns.filter((column) => !SAID.test(column.name));
-    const body = inChoice(rowsOf(rows)).map((row) => element("tr", {}, comparedCells(row, shown)));
-    fill(`#compared-${name}`, comparedHead(shown), element("tbody", {}, body));
-  }
+  drawCompared("recipes", inChoice(rowsOf(PAGE.comparisons.recipes.rows)));
+  drawEachTwo();
+}
+
+// Drawn only where it is open: its rows are many.
+function drawEachTwo() {
+  if (!find("#each-two").open) return;
+  const { rows, counts } = PAGE.comparisons.pairs;
+  const [shown, counted] = [rows, counts].map((table) => inChoice(rowsOf(table)));
+  const all = counted[0]?.pairs ?? 0;
+  const cut = `The first ${fixed(shown.length, 0)} of ${fixed(all, 0)}; all are in pairs.csv.`;
+  fill("#each-two-count", shown.length < all ? cut : null);
+  drawCompared("pairs", shown);
+}
+
+function drawCompared(name, rows) {
+  const shown = PAGE.comparisons[name].columns.filter((column) => !SAID.test(column.name));
+  const body = rows.map((row) => element("tr", {}, comparedCells(row, shown)));
+  fill(`#compared-${name}`, comparedHead(shown), element("tbody", {}, body));
 }
 
 function comparedHead(columns) {

@@ -9,8 +9,15 @@ function build(created, attributes, children) {
     else if (value === true) created.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) created.setAttribute(name, value);
   }
-  created.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  appendAll(created, children);
   return created;
+}
+
+// One by one: there may be more than a call takes arguments.
+function appendAll(parent, children) {
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined) parent.append(child);
+  }
 }
 
 function element(tag, attributes = {}, ...children) {
@@ -24,7 +31,9 @@ function shape(tag, attributes = {}, ...children) {
 const find = (selector) => document.querySelector(selector);
 
 function fill(selector, ...children) {
-  find(selector).replaceChildren(...children.flat().filter(Boolean));
+  const filled = find(selector);
+  filled.replaceChildren();
+  appendAll(filled, children);
 }
 
 // A small square in the colour of a policy. A style attribute would be refused by the security policy of the page.

@@ -64,6 +64,7 @@ function prepareForPrint() {
     closed.forEach((one) => one.toggleAttribute("open", print));
     printing = print;
     drawSized();
+    drawEachTwo();
   };
   set(true);
   addEventListener("afterprint", () => set(false), { once: true });
@@ -86,6 +87,7 @@ function start() {
   find("#model").addEventListener("change", (event) => choose(event.target.value, chosen.benchmark));
   find("#benchmark").addEventListener("change", (event) => choose(chosen.model, event.target.value));
   find("#choice").addEventListener("submit", (event) => event.preventDefault());
+  find("#each-two").addEventListener("toggle", drawEachTwo);
   find("#filter").addEventListener("input", drawTable);
   find("#policy").addEventListener("change", drawPairs);
   find("#details").addEventListener(
