@@ -9,10 +9,11 @@ BUDGETS = ("budget", "first_budget", "second_budget")
 
 
 def read_csv_table(path: str | os.PathLike) -> pandas.DataFrame:
-    """A table in which every name is the text that it was, a model `7` or a recipe `NA` too; an empty cell is missing."""
+    """A table in which every name is the text that it was, a model `7` or a recipe `NA` too, and every seed the whole number;
+    an empty cell is missing."""
     return pandas.read_csv(
         path,
-        dtype=dict.fromkeys(NAMES, str),
+        dtype={**dict.fromkeys(NAMES, str), "seed": "Int64"},
         converters=dict.fromkeys(BUDGETS, as_budget),
         keep_default_na=False,
         na_values=[""],

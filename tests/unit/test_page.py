@@ -8,6 +8,7 @@ import re
 import pandas
 import pytest
 
+from opsft_flow.csv_tables import read_csv_table
 from opsft_flow.files import read_json, write_json
 from opsft_flow.page.build import as_json, assets_hash, build
 from opsft_flow.page.columns import FAMILIES, KNOWN, describe, describe_pairs
@@ -127,6 +128,15 @@ def test_only_the_last_iteration_of_each_point_has_a_curve(settings):
         ("r", "24", 2),
     ]
     assert len(curves["tokens"]) == 3 * 4
+
+
+def test_curves_keep_long_seeds(settings, tmp_path):
+    """Though the base model, which has none, stands in the same column."""
+    seeds = {12: 20240601, 24: 20240602}
+    curves = curves_table().assign(seed=curves_table()["budget"].map(seeds).astype("Int64"))
+    curves.to_csv(tmp_path / "curves.csv", index=False)
+    tables = read_csv_table(tmp_path / "curves.csv"), recipes_table(), pairs_table()
+    assert set(page_data(settings, points_table(), *tables)["curves"]["seed"]) == {None, *seeds.values()}
 
 
 def test_a_point_whose_budget_follows_a_schedule_is_one_point():
