@@ -17,23 +17,21 @@ def remarks(rows: pandas.DataFrame) -> list[dict[str, str]]:
 
 def training_remarks(rows: pandas.DataFrame, last: pandas.Series) -> list[tuple[str, str]]:
     found, reasons = [], []
+    end = last["stopped_after"] if known(last, "stopped") else math.inf
+    trained = rows[rows["iteration"] <= end]
     if known(last, "updates_per_batch") and last["updates_per_batch"] > 1:
         reasons.append(f"{last['updates_per_batch']:.0f} updates for each batch of rollouts")
     if known(last, "train_temperature") and last["train_temperature"] != 1:
         reasons.append(f"rollouts at temperature {last['train_temperature']:g}")
-    if known(last, "policy_lag") and last["policy_lag"] > 0:
-        reasons.append(f"rollouts of a policy that was {last['policy_lag']:.0f} iterations old")
+    if "policy_lag" in rows and (lag := max(trained["policy_lag"].dropna(), default=0)) > 0:
+        reasons.append(f"rollouts of a policy that was up to {lag:.0f} iteration{'s' if lag > 1 else ''} old")
     if reasons:
         found.append(("off-policy", f"{' and '.join(reasons)}; the log-prob gap measures how far that led."))
-    end = math.inf
     if known(last, "stopped"):
-        end = last["stopped_after"]
         found.append(
             ("stopped", f"Stopped after iteration {end:.0f} by the rule {last['stopped']}: {last['stopped_because']}")
         )
-    if "copied" in rows and (
-        copied := rows[rows["copied"].eq(True) & (rows["iteration"] <= end)]["iteration"].tolist()
-    ):
+    if "copied" in rows and (copied := trained[trained["copied"].eq(True)]["iteration"].tolist()):
         numbers = ", ".join(f"{i:.0f}" for i in copied)
         found.append(("copied", f"Nothing was kept in iteration {numbers}: the policy is its parent."))
     return found

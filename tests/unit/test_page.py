@@ -171,11 +171,23 @@ def test_a_point_on_policy_that_lost_nothing_has_no_remarks():
     assert remarks(table[table["budget"] == 24].assign(updates_per_batch=1)) == []
 
 
+def test_a_lag_before_the_last_iteration_is_remarked_on():
+    rows = points_table().query("budget == 24").assign(updates_per_batch=1, policy_lag=[1, 0])
+    assert remarks(rows)[0]["text"].startswith("rollouts of a policy that was up to 1 iteration old")
+    # What comes after a stop trained nothing.
+    stopped = rows.assign(policy_lag=[0, 1], stopped="plateau", stopped_after=1, stopped_because="no change.")
+    assert [remark["kind"] for remark in remarks(stopped)] == ["stopped"]
+    # A benchmark may be measured after the stop alone.
+    assert [remark["kind"] for remark in remarks(stopped.tail(1))] == ["stopped"]
+
+
 def test_remarks_on_copied_stopped_cut_off_and_stale_policies():
     rows = points_table().query("budget == 24").assign(updates_per_batch=1)
     assert remarks(rows.assign(copied=[False, True]))[0]["text"].startswith("Nothing was kept in iteration 2")
     assert remarks(rows.assign(train_temperature=0.6))[0]["text"].startswith("rollouts at temperature 0.6")
-    assert remarks(rows.assign(policy_lag=3))[0]["text"].startswith("rollouts of a policy that was 3 iterations old")
+    assert remarks(rows.assign(policy_lag=3))[0]["text"].startswith(
+        "rollouts of a policy that was up to 3 iterations old"
+    )
     cut = remarks(rows.assign(truncated=0.25))
     assert [remark["kind"] for remark in cut] == ["cut off"]
     assert "25.0%" in cut[0]["text"]
