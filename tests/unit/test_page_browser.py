@@ -108,6 +108,28 @@ def test_the_table_has_the_numbers_of_the_points_table(page):
     assert cells(page, "tokens_ratio") == [NONE, *[f"{MINUS}66.7% [{MINUS}68.7, {MINUS}64.7]"] * 2]
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("FORMATS.count(1234)", "1,234"),
+        ("FORMATS.count('long-tight-x')", "long-tight-x"),
+        ("FORMATS.points(-0.0001)", "0.0"),
+        ("FORMATS.points(-0.0123)", f"{MINUS}1.2"),
+        ("FORMATS.points(0.0123)", "+1.2"),
+        ("FORMATS.ratio(0.9999999)", "0.0%"),
+        ("FORMATS.tokens(-0.04)", "0.0"),
+        ("FORMATS.number(-1.5e-7)", f"{MINUS}1.5e{MINUS}7"),
+        ("duration(59.94)", "59.9 s"),
+        ("duration(59.97)", "1 min 0 s"),
+        ("duration(119.7)", "2 min 0 s"),
+        ("duration(3599.8)", "1 h 0 min"),
+        ("duration(7195)", "2 h 0 min"),
+    ],
+)
+def test_numbers_are_formatted(page, number: str, shown: str):
+    assert page.evaluate(number) == shown
+
+
 def test_a_heading_sorts_the_table_and_a_second_click_turns_it_round(page):
     heading = page.locator('#table th[data-column="tokens_mean"]')
     for order, budgets in (("ascending", ["12", "24", NONE]), ("descending", [NONE, "24", "12"])):

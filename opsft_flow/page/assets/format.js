@@ -3,10 +3,11 @@
 const MINUS = "\u2212";
 const MISSING = "\u2013";
 
-const proper = (text) => text.replace("-", MINUS);
-const fixed = (value, digits) =>
-  proper(value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
-const signed = (value, digits) => (Number(value.toFixed(digits)) > 0 ? "+" : "") + fixed(value, digits);
+const proper = (text) => text.replaceAll("-", MINUS);
+// What rounds to zero has no sign.
+const fixed = (value, digits, signDisplay = "negative") =>
+  proper(value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay }));
+const signed = (value, digits) => fixed(value, digits, "exceptZero");
 
 function significant(value) {
   if (value === 0) return "0";
@@ -20,7 +21,8 @@ const FORMATS = {
   points: (value) => signed(100 * value, 1),
   ratio: (value) => `${signed(100 * (value - 1), 1)}%`,
   tokens: (value) => fixed(value, 1),
-  count: (value) => fixed(value, 0),
+  // In the place of a budget there may be the name of a schedule.
+  count: (value) => (typeof value === "number" ? fixed(value, 0) : value),
   number: (value) => significant(value),
   text: (value) => String(value),
   flag: (value) => (value ? "yes" : "no"),
@@ -41,10 +43,12 @@ function estimate(row, column) {
   return `${show(row[name], format)} ${interval(row[low], row[high], format)}`.trim();
 }
 
+// Rounded first, so that no part reaches sixty.
 function duration(seconds) {
-  if (seconds < 60) return `${fixed(seconds, 1)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  const [tenths, whole, minutes] = [Math.round(seconds * 10), Math.round(seconds), Math.round(seconds / 60)];
+  if (tenths < 600) return `${fixed(seconds, 1)} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 const plural = (count, noun) => `${fixed(count, 0)} ${noun}${count === 1 ? "" : "s"}`;
