@@ -28,10 +28,11 @@ def page_data(
     settings: dict,
     points: pandas.DataFrame,
     curves: pandas.DataFrame,
+    training: pandas.DataFrame,
     recipes: pandas.DataFrame,
     pairs: pandas.DataFrame,
 ) -> dict:
-    """What the same results give in every run, from the four tables and the results tree.
+    """What the same results give in every run, from the five tables and the results tree.
 
     `settings` are those of the page node: results, points (with iterations, benchmarks and tracked iterations), base (benchmarks
     of each model) and problems (the problem set of each benchmark).
@@ -46,7 +47,7 @@ def page_data(
             "recipes": {"columns": describe(recipes), "rows": by_column(recipes)},
             "pairs": {"columns": describe_pairs(pairs), **first_pairs(pairs)},
         },
-        "remarks": all_remarks(points),
+        "remarks": all_remarks(points, with_arms(training)),
         "samples": all_samples(settings),
         "settings": {
             "common": common,
@@ -103,11 +104,14 @@ def last_iterations(table: pandas.DataFrame) -> pandas.DataFrame:
     return table[table["iteration"] == last]
 
 
-def all_remarks(points: pandas.DataFrame) -> list[dict]:
-    trained = points[points["recipe"] != "base"].sort_values("iteration", kind="stable")
+def all_remarks(points: pandas.DataFrame, training: pandas.DataFrame) -> list[dict]:
+    """For each point and benchmark the remarks on its last policy."""
+    trained = {keys: rows.sort_values("iteration") for keys, rows in training.groupby(POINT)}
+    last = last_iterations(points[points["recipe"] != "base"])
     return [
-        {**dict(zip([*POINT, "benchmark"], map(plain, keys), strict=True)), "remarks": remarks(rows)}
-        for keys, rows in trained.groupby([*POINT, "benchmark"], sort=False)
+        {name: plain(row[name]) for name in (*POINT, "benchmark")}
+        | {"remarks": remarks(row, trained[tuple(row[POINT])])}
+        for _, row in last.iterrows()
     ]
 
 

@@ -8,22 +8,21 @@ NOTABLE_CUT_OFF = 0.01
 """Share of responses cut off above which lengths and accuracies are said to be bounds."""
 
 
-def remarks(rows: pandas.DataFrame) -> list[dict[str, str]]:
-    """Remarks on a point on one benchmark from its rows by iteration, the last one in the end; `kind` is one word."""
-    last = rows.iloc[-1]
-    found = [*training_remarks(rows, last), *length_remarks(last), *against_base(last)]
+def remarks(last: pandas.Series, trained: pandas.DataFrame) -> list[dict[str, str]]:
+    """Remarks on a policy from its row of the points table, and the point's rows of the training table up to it; `kind` is one word."""
+    found = [*training_remarks(trained), *length_remarks(last), *against_base(last)]
     return [{"kind": kind, "text": text} for kind, text in found]
 
 
-def training_remarks(rows: pandas.DataFrame, last: pandas.Series) -> list[tuple[str, str]]:
-    found, reasons = [], []
+def training_remarks(trained: pandas.DataFrame) -> list[tuple[str, str]]:
+    found, reasons, last = [], [], trained.iloc[-1]
     end = last["stopped_after"] if known(last, "stopped") else math.inf
-    trained = rows[rows["iteration"] <= end]
+    trained = trained[trained["iteration"] <= end]
     if known(last, "updates_per_batch") and last["updates_per_batch"] > 1:
         reasons.append(f"{last['updates_per_batch']:.0f} updates for each batch of rollouts")
     if known(last, "train_temperature") and last["train_temperature"] != 1:
         reasons.append(f"rollouts at temperature {last['train_temperature']:g}")
-    if "policy_lag" in rows and (lag := max(trained["policy_lag"].dropna(), default=0)) > 0:
+    if "policy_lag" in trained and (lag := max(trained["policy_lag"].dropna(), default=0)) > 0:
         reasons.append(f"rollouts of a policy that was up to {lag:.0f} iteration{'s' if lag > 1 else ''} old")
     if reasons:
         found.append(("off-policy", f"{' and '.join(reasons)}; the log-prob gap measures how far that led."))
@@ -31,7 +30,7 @@ def training_remarks(rows: pandas.DataFrame, last: pandas.Series) -> list[tuple[
         found.append(
             ("stopped", f"Stopped after iteration {end:.0f} by the rule {last['stopped']}: {last['stopped_because']}")
         )
-    if "copied" in rows and (copied := trained[trained["copied"].eq(True)]["iteration"].tolist()):
+    if "copied" in trained and (copied := trained[trained["copied"].eq(True)]["iteration"].tolist()):
         numbers = ", ".join(f"{i:.0f}" for i in copied)
         found.append(("copied", f"Nothing was kept in iteration {numbers}: the policy is its parent."))
     return found

@@ -125,6 +125,13 @@ def points_table() -> pandas.DataFrame:
     return pandas.DataFrame(rows).astype({"budget": "Int64", "seed": "Int64"})
 
 
+def training_table() -> pandas.DataFrame:
+    """What the points table says of training, of every iteration."""
+    trained = points_table().query("recipe != 'base'")
+    names = ["model", "recipe", "budget", "seed", "iteration", "copied", "updates_per_batch", "train_temperature"]
+    return trained[names]
+
+
 def row(recipe, budget, seed, iteration: int, accuracy: float, tokens: float, **others) -> dict:
     return {
         "model": "m",

@@ -12,7 +12,16 @@ from opsft_flow.csv_tables import read_csv_table
 from opsft_flow.files import read_json, write_json
 from opsft_flow.page.build import as_json, assets_hash, build
 from opsft_flow.page.columns import FAMILIES, KNOWN, describe, describe_pairs
-from opsft_flow.page.content import SHOWN_PAIRS, by_column, first_pairs, last_iterations, page_data, run_data, with_arms
+from opsft_flow.page.content import (
+    SHOWN_PAIRS,
+    all_remarks,
+    by_column,
+    first_pairs,
+    last_iterations,
+    page_data,
+    run_data,
+    with_arms,
+)
 from opsft_flow.page.remarks import remarks
 from opsft_flow.page.runs import rates, when, with_what
 from opsft_flow.page.samples import choose, outcomes, pair, read_first_responses, text_limit, thin
@@ -26,6 +35,7 @@ from tests.unit.page_tree import (
     pairs_table,
     points_table,
     recipes_table,
+    training_table,
     write_tree,
 )
 from tests.unit.test_summary import metrics, statistics
@@ -37,7 +47,7 @@ def settings(tmp_path):
 
 
 def data_of(settings: dict) -> dict:
-    return page_data(settings, points_table(), curves_table(), recipes_table(), pairs_table())
+    return page_data(settings, points_table(), curves_table(), training_table(), recipes_table(), pairs_table())
 
 
 # Columns
@@ -135,7 +145,7 @@ def test_curves_keep_long_seeds(settings, tmp_path):
     seeds = {12: 20240601, 24: 20240602}
     curves = curves_table().assign(seed=curves_table()["budget"].map(seeds).astype("Int64"))
     curves.to_csv(tmp_path / "curves.csv", index=False)
-    tables = read_csv_table(tmp_path / "curves.csv"), recipes_table(), pairs_table()
+    tables = read_csv_table(tmp_path / "curves.csv"), training_table(), recipes_table(), pairs_table()
     assert set(page_data(settings, points_table(), *tables)["curves"]["seed"]) == {None, *seeds.values()}
 
 
@@ -159,41 +169,56 @@ def test_only_the_first_pairs_of_each_benchmark_are_carried_and_all_are_counted(
 # Remarks
 
 
+def remarks_on(rows: pandas.DataFrame) -> list[dict[str, str]]:
+    """Of a point that was measured after each iteration, which is a row."""
+    return remarks(rows.iloc[-1], rows)
+
+
 def test_remarks_on_a_point_that_is_off_policy_and_worse():
     table = points_table()
-    found = remarks(table[table["budget"] == 12])
+    found = remarks_on(table[table["budget"] == 12])
     assert [remark["kind"] for remark in found] == ["off-policy", "worse"]
     assert found[0]["text"].startswith("5 updates for each batch of rollouts")
 
 
 def test_a_point_on_policy_that_lost_nothing_has_no_remarks():
     table = points_table()
-    assert remarks(table[table["budget"] == 24].assign(updates_per_batch=1)) == []
+    assert remarks_on(table[table["budget"] == 24].assign(updates_per_batch=1)) == []
 
 
 def test_a_lag_before_the_last_iteration_is_remarked_on():
     rows = points_table().query("budget == 24").assign(updates_per_batch=1, policy_lag=[1, 0])
-    assert remarks(rows)[0]["text"].startswith("rollouts of a policy that was up to 1 iteration old")
+    assert remarks_on(rows)[0]["text"].startswith("rollouts of a policy that was up to 1 iteration old")
     # What comes after a stop trained nothing.
     stopped = rows.assign(policy_lag=[0, 1], stopped="plateau", stopped_after=1, stopped_because="no change.")
-    assert [remark["kind"] for remark in remarks(stopped)] == ["stopped"]
+    assert [remark["kind"] for remark in remarks_on(stopped)] == ["stopped"]
     # A benchmark may be measured after the stop alone.
-    assert [remark["kind"] for remark in remarks(stopped.tail(1))] == ["stopped"]
+    assert [remark["kind"] for remark in remarks_on(stopped.tail(1))] == ["stopped"]
+
+
+def test_what_happened_in_an_iteration_that_was_not_measured_is_remarked_on():
+    points = with_arms(points_table().query("budget == 24 and iteration == 2"))
+    training = with_arms(training_table().assign(updates_per_batch=1, copied=lambda rows: rows["iteration"] == 1))
+    (found,) = all_remarks(points, training)
+    assert (found["arm"], found["benchmark"]) == ("24", "sums")
+    assert [remark["text"] for remark in found["remarks"]] == [
+        "Nothing was kept in iteration 1: the policy is its parent."
+    ]
 
 
 def test_remarks_on_copied_stopped_cut_off_and_stale_policies():
     rows = points_table().query("budget == 24").assign(updates_per_batch=1)
-    assert remarks(rows.assign(copied=[False, True]))[0]["text"].startswith("Nothing was kept in iteration 2")
-    assert remarks(rows.assign(train_temperature=0.6))[0]["text"].startswith("rollouts at temperature 0.6")
-    assert remarks(rows.assign(policy_lag=3))[0]["text"].startswith(
+    assert remarks_on(rows.assign(copied=[False, True]))[0]["text"].startswith("Nothing was kept in iteration 2")
+    assert remarks_on(rows.assign(train_temperature=0.6))[0]["text"].startswith("rollouts at temperature 0.6")
+    assert remarks_on(rows.assign(policy_lag=3))[0]["text"].startswith(
         "rollouts of a policy that was up to 3 iterations old"
     )
-    cut = remarks(rows.assign(truncated=0.25))
+    cut = remarks_on(rows.assign(truncated=0.25))
     assert [remark["kind"] for remark in cut] == ["cut off"]
     assert "25.0%" in cut[0]["text"]
     stopped = rows.assign(stopped="plateau", stopped_after=1, stopped_because="no change.", copied=[False, True])
     # The copies after the stop are said by the stop.
-    assert remarks(stopped) == [
+    assert remarks_on(stopped) == [
         {"kind": "stopped", "text": "Stopped after iteration 1 by the rule plateau: no change."}
     ]
 

@@ -16,6 +16,7 @@ from tests.unit.page_tree import (
     pairs_table,
     points_table,
     recipes_table,
+    training_table,
     write_tree,
 )
 
@@ -45,7 +46,7 @@ def file(tmp_path_factory):
     """The page of the small sweep."""
     folder = tmp_path_factory.mktemp("page")
     settings = write_tree(folder / "results")
-    data = page_data(settings, points_table(), curves_table(), recipes_table(), pairs_table())
+    data = page_data(settings, points_table(), curves_table(), training_table(), recipes_table(), pairs_table())
     path = folder / "report.html"
     path.write_text(build(data, run_data(settings, nodes_table())), encoding="utf-8")
     return path
@@ -255,7 +256,7 @@ def test_injected_script_is_refused(window, file, tmp_path):
 def test_several_models_benchmarks_recipes_schedules_and_seeds_are_told_apart(window, tmp_path):
     """A page of two models: the second with another benchmark, a recipe of two seeds, and a schedule of budgets."""
     tables = []
-    for table in (points_table(), curves_table()):
+    for table in (points_table(), curves_table(), training_table()):
         base, point = table[table["recipe"] == "base"], table[table["budget"] == 24]
         falling = point["iteration"].map({1: 20, 2: 10})
         other = [base, point, point.assign(seed=1), point.assign(recipe="s", schedule="falling", budget=falling)]
@@ -282,7 +283,9 @@ def test_several_models_benchmarks_recipes_schedules_and_seeds_are_told_apart(wi
 def test_a_sweep_of_many_points_is_drawn(window, tmp_path):
     """Of each two of 500 points the first are drawn, once they are opened; the controls live."""
     pairs = pairs_table().iloc[[0] * (500 * 499 // 2)]
-    data = page_data(write_tree(tmp_path / "results"), points_table(), curves_table(), recipes_table(), pairs)
+    data = page_data(
+        write_tree(tmp_path / "results"), points_table(), curves_table(), training_table(), recipes_table(), pairs
+    )
     file = tmp_path / "report.html"
     file.write_text(build(data, {"when": when([]), "with": {}, "nodes": []}), encoding="utf-8")
     window.goto(file.as_uri())

@@ -179,6 +179,7 @@ rule page:
     input:
         points=rules.summary.output.parquet,
         curves=rules.summary.output.curves,
+        training=rules.summary.output.training,
         recipes=rules.compare.output.recipes,
         pairs=rules.compare.output.pairs,
         # Rollouts and sidecars are read where they are: one that is missing is no reason to make its result again.
@@ -212,7 +213,8 @@ rule page:
         "build the page"
     shell:
         "{params.command} --settings -"
-        " --points {input.points:q} --curves {input.curves:q} --recipes {input.recipes:q} --pairs {input.pairs:q}"
+        " --points {input.points:q} --curves {input.curves:q} --training {input.training:q}"
+        " --recipes {input.recipes:q} --pairs {input.pairs:q}"
         " --by_node {input.by_node:q} --contrasts {input.contrasts:q} --cuts {input.cuts:q} --costs {input.costs:q}"
         " --findings {output.findings:q} --page {output.page:q}"
         " --run {output.run:q} > {log:q} 2>&1 <<< {params.settings:q}"

@@ -11,12 +11,12 @@ from opsft_flow.page.content import page_data, run_data
 
 
 def main() -> None:
-    tables = ("points", "curves", "recipes", "pairs", "by_node", "contrasts", "cuts", "costs")
+    tables = ("points", "curves", "training", "recipes", "pairs", "by_node", "contrasts", "cuts", "costs")
     with node(__doc__, inputs=tables, outputs=("findings", "page"), may_take=False) as job:
         with job.phase("read"):
             points = pandas.read_parquet(job.points)
-            curves, recipes, pairs = map(read_csv_table, (job.curves, job.recipes, job.pairs))
-            data = page_data(job.settings, points, curves, recipes, pairs)
+            tables = map(read_csv_table, (job.curves, job.training, job.recipes, job.pairs))
+            data = page_data(job.settings, points, *tables)
             runs = run_data(job.settings, read_csv_table(job.by_node))
             found = findings(points, *map(read_csv_table, (job.cuts, job.contrasts, job.costs)))
         with job.phase("write"):
