@@ -54,7 +54,8 @@ def changes(old: dict, new: dict, at: str, codes: str) -> list[str]:
         if not is_code(key)
     ]
     texts += point_changes(points_of(old), points_of(new))
-    texts += [code_change(codes, *values) for key, values in differing.items() if is_code(key)]
+    # A benchmark that comes or goes brings or takes the code of its verifier, and is named by its own keys.
+    texts += [code_change(codes, *values) for key, values in differing.items() if is_code(key) and all(values)]
     return list(dict.fromkeys(texts)) or ["its settings changed"]
 
 

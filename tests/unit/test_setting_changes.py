@@ -83,3 +83,19 @@ def test_long_values_are_cut():
 def test_settings_that_differ_in_nothing_that_is_told_say_so():
     old = {"node": "figures", "code": "a", "points": []}
     assert changes({**old, "empty": {}}, old, "summary", "") == ["its settings changed"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (["easy"], ["easy", "hard"], "benchmarks.hard.samples: none -> 4"),
+        (["easy", "hard"], ["easy"], "benchmarks.hard.samples: 4 -> none"),
+    ],
+)
+def test_a_benchmark_that_is_added_or_dropped_has_a_reason(before, after, reason):
+    configs = [change(example_config(), "sweep.0.benchmarks", names) for names in (before, after)]
+    old, new = (json.loads(Plan(config).track_settings(POINT, 2)) for config in configs)
+    texts = changes(old, new, f"{POINT}/iter2", "")
+    assert texts[0] == f"benchmarks: {json.dumps(before)} -> {json.dumps(after)}"
+    assert reason in texts
+    assert not any("code" in text for text in texts)

@@ -63,6 +63,17 @@ def test_changed_keys_and_a_budget_more_and_one_less_are_told_as_they_are(checko
     assert end[-1] == "toy/opsft/L80/seed0  on disk, not in the sweep: iterations 1, 2"
 
 
+def test_a_benchmark_that_is_added_is_told_with_what_is_to_be_measured(checkout):
+    block = yaml.safe_load(checkout.overlay.read_text())["sweep"][0]
+    checkout.change(benchmarks={"more": {"problems": "sums-test", "samples": 2, "max_tokens": 190}})
+    checkout.change(sweep=[{**block, "benchmarks": ["sums", "more"]}])
+    told, _ = causes(checkout)
+    assert told["generate", "toy/base/eval/more"] == "has not been made yet"
+    assert told["track", "toy/opsft/L40/seed0/iter2"].startswith(
+        'benchmarks: ["sums"] -> ["sums", "more"]; benchmarks.more.'
+    )
+
+
 def test_changed_code_and_changed_bytes_of_an_input_are_named(checkout):
     checkout.edit("opsft/selection/correct_within.py", "within(budget)", "within(budget - 1)")
     (checkout.folder / "results/problems/sums-test.parquet").write_bytes(b"other")
