@@ -31,12 +31,12 @@ class Use:
 
 
 def droppable(
-    results: str, point: Point, block: dict | None, keep: str | dict, uses: Iterable[Use] = ()
+    results: str, point: Point, block: dict, keep: str | dict, uses: Iterable[Use] = ()
 ) -> list[pathlib.Path]:
     """Folders of weights and of optimiser states of a point that can be deleted.
 
-    `block` is the point's in the configuration, with iterations, benchmarks and `refresh_every`, or None where it has none: then
-    nothing of it is still to be run. Whatever `keep` says, `always_kept` says what stays.
+    `block` is the point's in the configuration, with iterations, benchmarks and `refresh_every`. Whatever `keep` says,
+    `always_kept` says what stays.
     `uses` are of the jobs that have not ended. A policy that is its parent again counts for the folders that it points at.
     """
     folder, uses = pathlib.Path(results) / point.path, list(uses)
@@ -66,29 +66,22 @@ def is_kept(iteration: int, keep: str | dict) -> bool:
     return keep == "all" or (isinstance(keep, dict) and iteration % keep["every"] == 0)
 
 
-def always_kept(trained: list[int], block: dict | None) -> set[int]:
+def always_kept(trained: list[int], block: dict) -> set[int]:
     """The policies that stay whatever `keep` says, by number: the last, and the one that one more iteration would sample.
 
     The last is so on disk and by the configuration, where that has fewer iterations: its last is the result that the tables show.
     """
-    ends = {*trained[-1:], *([block["iterations"]] if block else [])}
-    return ends | {sampled_next(end, block) for end in ends}
+    ends = {*trained[-1:], block["iterations"]}
+    return ends | {sampled_policy(end + 1, block["refresh_every"]) for end in ends}
 
 
-def sampled_next(last: int, block: dict | None) -> int:
-    """The number of the policy that one more iteration after `last` would be sampled from."""
-    return sampled_policy(last + 1, block["refresh_every"]) if block else last
-
-
-def training_readers(point: Point, iteration: int, block: dict | None) -> list[str]:
+def training_readers(point: Point, iteration: int, block: dict) -> list[str]:
     """The policy that is trained on policy `iteration`."""
-    return [policy_manifest(point.model, point, iteration + 1)] if block and iteration < block["iterations"] else []
+    return [policy_manifest(point.model, point, iteration + 1)] if iteration < block["iterations"] else []
 
 
-def sampling_readers(point: Point, iteration: int, block: dict | None) -> list[str]:
+def sampling_readers(point: Point, iteration: int, block: dict) -> list[str]:
     """The rollouts that are sampled from policy `iteration`."""
-    if block is None:
-        return []
     places = [Place(point.model, point, iteration, name) for name in measured_on(block, iteration)]
     # None stands for the base model, whose weights are not of the sweep.
     last = min(iteration + (block["refresh_every"] or 0), block["iterations"])
@@ -130,13 +123,13 @@ def dropped_before(results: str, point: Point) -> list[pathlib.Path]:
     )
 
 
-def abandoned_scratch(results: str, point: Point, block: dict | None, uses: Iterable[Use] = ()) -> list[pathlib.Path]:
-    """What killed trainings have left in a point that trains no more: it has all its iterations, or no place in the configuration.
+def abandoned_scratch(results: str, point: Point, block: dict, uses: Iterable[Use] = ()) -> list[pathlib.Path]:
+    """What killed trainings have left in a point that trains no more, for it has all its iterations.
 
     In a point that still has to train, a scratch folder may be what its next run goes on from.
     """
     folder = pathlib.Path(results) / point.path
-    missing = block and set(range(1, block["iterations"] + 1)) - set(trained_iterations(folder))
+    missing = set(range(1, block["iterations"] + 1)) - set(trained_iterations(folder))
     if missing or any(use.writes and folder in use.writes.parents for use in uses):
         return []
     return [path for path in sorted(folder.glob(".scratch/*")) if path.is_dir() and not is_held(path)]
@@ -158,7 +151,7 @@ def drop(folder: pathlib.Path) -> int:
 
 
 def prune_point(
-    results: str, point: Point, block: dict | None, keep: str | dict, uses: Iterable[Use] = ()
+    results: str, point: Point, block: dict, keep: str | dict, uses: Iterable[Use] = ()
 ) -> Iterator[tuple[pathlib.Path, int]]:
     """Drop all that can go of a point; yields each folder and its bytes."""
     uses = list(uses)
@@ -166,3 +159,16 @@ def prune_point(
         shutil.rmtree(folder, ignore_errors=True)
     for folder in [*droppable(results, point, block, keep, uses), *abandoned_scratch(results, point, block, uses)]:
         yield folder, drop(folder)
+
+
+def prune_points(
+    results: str, blocks: dict[Point, dict], keep: str | dict, uses: Iterable[Use] = ()
+) -> Iterator[tuple[pathlib.Path, int]]:
+    """Drop all that can go of the points on disk that `blocks` names; yields each folder and its bytes.
+
+    Another configuration may share the folder. What its points still need is known to it alone.
+    """
+    uses = list(uses)
+    for point in points_on_disk(results):
+        if point in blocks:
+            yield from prune_point(results, point, blocks[point], keep, uses)

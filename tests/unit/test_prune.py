@@ -6,9 +6,10 @@ import pathlib
 import pytest
 
 from opsft_flow.files import write_json
+from opsft_flow.keep import check_uses
 from opsft_flow.points import Point
 from opsft_flow.policy import checkpoint_of
-from opsft_flow.prune import Use, abandoned_scratch, drop, droppable, prune_point
+from opsft_flow.prune import Use, abandoned_scratch, drop, droppable, prune_point, prune_points
 from opsft_flow.scratch import Scratch
 
 POINT = "m/r/L8/seed0"
@@ -47,16 +48,15 @@ class Tree:
 
     def dropped(
         self,
-        iterations: int | None = 3,
+        iterations: int = 3,
         benchmarks: tuple[str, ...] = ("b",),
         refresh_every: int | None = 1,
         keep: str | dict = "last",
         uses: tuple[Use, ...] = (),
         point: str = POINT,
     ) -> list[str]:
-        """What may go, relative to the results; `iterations` None leaves the point out of the configuration."""
+        """What may go, relative to the results."""
         block = {"iterations": iterations, "benchmarks": list(benchmarks), "refresh_every": refresh_every}
-        block = None if iterations is None else block
         folders = droppable(str(self.results), Point.from_path(point), block, keep, uses)
         return [folder.relative_to(self.results).as_posix() for folder in folders]
 
@@ -88,7 +88,7 @@ def test_of_a_finished_point_only_the_last_policy_stays(tree):
 def test_the_last_of_a_point_stays_whatever_the_configuration_asks_for(tree):
     tree.add_policy(1)
     tree.finish(1)
-    for iterations in (None, 1, 3):
+    for iterations in (1, 3):
         assert tree.dropped(iterations) == []
 
 
@@ -104,10 +104,10 @@ def test_where_the_configuration_has_fewer_iterations_than_were_trained_its_last
 
 
 def test_the_last_is_the_last_by_number(tree):
-    for i in (1, 2, 9, 10):
+    for i in range(1, 11):
         tree.add_policy(i)
     tree.finish(10)
-    assert tree.dropped(None) == weights(1, 2, 9)
+    assert tree.dropped(10) == weights(*range(1, 10))
 
 
 def test_a_policy_that_is_still_to_be_measured_stays(tree):
@@ -187,7 +187,8 @@ def test_the_bytes_of_what_was_dropped_are_counted(tree):
     for i in (1, 2):
         tree.add_policy(i)
     tree.finish(2)
-    dropped = prune_point(str(tree.results), Point.from_path(POINT), None, "last")
+    block = {"iterations": 2, "benchmarks": ["b"], "refresh_every": 1}
+    dropped = prune_point(str(tree.results), Point.from_path(POINT), block, "last")
     assert [size for _, size in dropped] == [1, 1]
 
 
@@ -215,14 +216,25 @@ def test_a_point_with_a_schedule_is_pruned_like_any_other(tree):
     point = "m/r/L-tighten/seed0"
     for i in (1, 2):
         tree.add_policy(i, point=point)
-    assert tree.dropped(None, point=point) == weights(1, point=point)
+    tree.finish(2, point=point)
+    assert tree.dropped(2, point=point) == weights(1, point=point)
 
 
-def test_a_point_that_the_configuration_does_not_name_keeps_its_last(tree):
-    other = "m/old/L8/seed0"
-    for i in (1, 2):
-        tree.add_policy(i, point=other)
-    assert tree.dropped(None, point=other) == weights(1, point=other)
+def test_a_point_of_another_overlay_can_go_on_after_pruning(tree):
+    """Seven of its iterations are trained. The next is sampled from policy 5 where the policy is renewed every 5."""
+    other = "m/renewed-every-5/L8/seed0"
+    for point, iterations in ((POINT, 2), (other, 7)):
+        for i in range(1, iterations + 1):
+            tree.add_policy(i, point=point)
+        tree.finish(iterations, point=point)
+    scratch = tree.results / other / ".scratch" / "a"
+    scratch.mkdir(parents=True)
+    blocks = {Point.from_path(POINT): {"iterations": 2, "benchmarks": ["b"], "refresh_every": 1}}
+    dropped = [path.relative_to(tree.results).as_posix() for path, _ in prune_points(str(tree.results), blocks, "last")]
+    assert dropped == weights(1)
+    assert scratch.exists()
+    policies = [tree.results / other / f"iter{i}/policy.json" for i in range(1, 8)]
+    check_uses([Use(parent=policies[-1]), *(Use(samples=policy) for policy in policies)])
 
 
 def test_a_copied_forward_policy_keeps_the_folders_that_it_points_at(tree):
@@ -253,7 +265,6 @@ def test_scratch_of_a_point_that_trains_no_more_is_abandoned(tree):
     (left / "state").mkdir(parents=True)
     results, point, block = str(tree.results), Point.from_path(POINT), {"benchmarks": ["b"], "iterations": 2}
     assert abandoned_scratch(results, point, block) == [left]
-    assert abandoned_scratch(results, point, None) == [left]
     assert abandoned_scratch(results, point, {**block, "iterations": 3}) == []
     assert abandoned_scratch(results, point, block, [Use(writes=tree.manifest(2))]) == []
     tree.manifest(1).unlink()
@@ -261,6 +272,9 @@ def test_scratch_of_a_point_that_trains_no_more_is_abandoned(tree):
 
 
 def test_scratch_that_a_living_process_holds_is_not_abandoned(tmp_path):
-    held = Scratch(tmp_path / POINT / ".scratch" / "a")
-    assert abandoned_scratch(str(tmp_path), Point.from_path(POINT), None) == []
-    held.remove()
+    left = tmp_path / POINT / ".scratch" / "a"
+    write_json(tmp_path / POINT / "iter1/policy.json", {})
+    held = Scratch(left)
+    assert abandoned_scratch(str(tmp_path), Point.from_path(POINT), {"iterations": 1}) == []
+    held.handle.close()
+    assert abandoned_scratch(str(tmp_path), Point.from_path(POINT), {"iterations": 1}) == [left]

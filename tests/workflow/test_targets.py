@@ -50,8 +50,12 @@ def test_replay_tabulates_what_rules_would_keep(told):
 
 
 def test_prune_keeps_the_last_policy_of_each_point_reruns_nothing_and_the_sweep_grows_by_an_iteration(checkout):
+    other = checkout.folder / "results/toy/other/L40/seed0"
+    shutil.copytree(checkout.folder / "results/toy/opsft/L40/seed0", other)
     done = checkout.run("--cores", "1", "prune")
     assert "MB freed" in done.stdout
+    assert "left alone, not in the sweep: toy/other/L40/seed0\n" in done.stdout
+    assert (other / "iter1/policy").exists()
     for budget in (40, 80):
         point = checkout.folder / f"results/toy/opsft/L{budget}/seed0"
         assert not (point / "iter1/policy").exists()

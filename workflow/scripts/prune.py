@@ -1,6 +1,7 @@
 """Drop weights and optimiser states that no open point needs, never the last of a point, and abandoned scratch folders.
 
-Snakemake is asked which jobs would run: what those read stays, though their results of before are there.
+Snakemake is asked which jobs would run: what those read stays, though their results of before are there. Points that the configuration
+does not name are left alone.
 `--keep` is the key of the configuration: with {every: k} each k-th policy stays. `all` is about what goes by itself, so nothing more stays.
 """
 
@@ -13,7 +14,7 @@ from opsft_flow.keep import policy_uses
 from opsft_flow.machine.launch import with_settings
 from opsft_flow.machine.runs import living_runs
 from opsft_flow.points import Point
-from opsft_flow.prune import points_on_disk, prune_point
+from opsft_flow.prune import points_on_disk, prune_points
 
 
 def main() -> None:
@@ -32,10 +33,12 @@ def main() -> None:
         uses = list(policy_uses(graph.needrun_jobs(), results).values())
     blocks = {Point(b["model"], b["recipe"], b["budget"], b["seed"]): b for b in settings["points"]}
     keep, freed = "last" if arguments.keep == "all" else arguments.keep, 0
+    for folder, size in prune_points(results, blocks, keep, uses):
+        freed += size
+        print(f"dropped {folder} ({size / 1e6:,.1f} MB)")
     for point in points_on_disk(results):
-        for folder, size in prune_point(results, point, blocks.get(point), keep, uses):
-            freed += size
-            print(f"dropped {folder} ({size / 1e6:,.1f} MB)")
+        if point not in blocks:
+            print(f"left alone, not in the sweep: {point.path}")
     print(f"{freed / 1e6:,.1f} MB freed")
 
 
