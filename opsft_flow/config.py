@@ -3,6 +3,7 @@
 import copy
 import difflib
 import functools
+import math
 import pathlib
 import re
 
@@ -42,7 +43,12 @@ def resolve(config: dict) -> dict:
     resolved = fill_defaults(copied, schema, schema)
     errors = sorted(Validator(schema).iter_errors(resolved), key=lambda error: list(map(str, error.path)))
     # Each check relies on what the one before has found in order.
-    problems = [describe(error) for error in errors] or check_references(resolved) or check_limits(resolved, schema)
+    problems = (
+        check_numbers(resolved)
+        or [describe(error) for error in errors]
+        or check_references(resolved)
+        or check_limits(resolved, schema)
+    )
     if problems:
         # One line names all keys that are missing, and each of them is an error.
         lines = "\n".join(f"  {line}" for line in dict.fromkeys(problems))
@@ -105,6 +111,15 @@ def describe(error: ValidationError, above: tuple[str, ...] = ()) -> str:
     if error.validator == "not":
         return f"{where}: the name {error.instance!r} is taken by the results tree; choose another"
     return f"{where}: {error.message}"
+
+
+def check_numbers(value: object, above: tuple[str, ...] = ()) -> list[str]:
+    """Numbers that are not finite: settings, which are JSON, cannot hold them."""
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        return [line for key, part in parts for line in check_numbers(part, (*above, str(key)))]
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return [] if finite else [f"{'.'.join(above)}: found {value}; allowed: finite numbers"]
 
 
 def check_references(config: dict) -> list[str]:

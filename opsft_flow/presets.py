@@ -33,7 +33,7 @@ def fill_presets(config: dict) -> None:
 def filled(block: dict, where: str) -> dict:
     """A problem block over its preset."""
     preset, given = block["preset"], {key: value for key, value in block.items() if key != "preset"}
-    if preset not in load_presets():
+    if not isinstance(preset, str) or preset not in load_presets():
         allowed = ", ".join(load_presets())
         raise ConfigError(f"the configuration cannot be run:\n  {where}: found {preset!r}; allowed: {allowed}")
     beneath = copy.deepcopy(load_presets()[preset])

@@ -4,6 +4,7 @@ import os
 import re
 
 from opsft_flow.config import engine_for, resolve, schedule_of, stop_rules
+from opsft_flow.errors import ConfigError
 from opsft_flow.own_code import is_own, own_hash
 from opsft_flow.places import Place, sampled_policy
 from opsft_flow.points import Point, expand_sweep
@@ -27,9 +28,12 @@ class Sweep:
             for model in self.models
         }
         for name in self.models:
-            check_model(name, self.config["models"][name]["source"])
+            source = self.config["models"][name]["source"]
+            check_home(source, f"models.{name}.source")
+            check_model(name, source)
         for name in self.problem_sets():
             block = self.config["problems"][name]
+            check_home(block["source"], f"problems.{name}.source")
             check_problems(name, block["source"], block["split"])
             if is_own(block["verifier"]):
                 own_hash(block["verifier"], f"problems.{name}.verifier")
@@ -121,3 +125,9 @@ class Sweep:
             if block["optimizer"] == "adamw_8bit":
                 needed["torchao"] = f"recipes.{name}.sft.optimizer is adamw_8bit"
         return needed
+
+
+def check_home(source: str, where: str) -> None:
+    """Refuse a path below a home folder that is not there. Raises ConfigError."""
+    if source.startswith("~") and os.path.expanduser(source) == source:
+        raise ConfigError(f"{where}: {source!r} has no home folder here; allowed: ~/ and ~user/ of those who have one")

@@ -10,6 +10,7 @@ from snakemake.utils import update_config
 from opsft.selection.rules import RULES
 from opsft_flow.config import dereference, engine_for, load_schema, resolve, schedule_of
 from opsft_flow.errors import ConfigError
+from opsft_flow.plan import Plan
 from opsft_flow.points import expand_sweep
 from tests.unit.example_config import change, example_config
 
@@ -223,6 +224,29 @@ def test_what_is_refused_and_how(key, value, message):
     with pytest.raises(ConfigError) as caught:
         resolve(change(example_config(), key, value))
     assert message in str(caught.value)
+
+
+INFINITE, NO_NUMBER = float("inf"), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("verify.timeout_s", INFINITE, "verify.timeout_s: found inf; allowed: finite numbers"),
+        ("recipes.r.sft.lr", NO_NUMBER, "recipes.r.sft.lr: found nan; allowed: finite numbers"),
+        ("evaluate.reach", [0.5, -INFINITE], "evaluate.reach.1: found -inf; allowed: finite numbers"),
+        ("problems.train.options", {"a": INFINITE}, "problems.train.options.a: found inf; allowed: finite numbers"),
+        ("problems.train.preset", ["a"], "problems.train.preset: found ['a']; allowed: gsm8k-train, "),
+        ("models.m.source", "~nosuchuser/x", "models.m.source: '~nosuchuser/x' has no home folder"),
+        ("problems.train.source", "~nosuchuser/x", "problems.train.source: '~nosuchuser/x' has no home folder"),
+    ],
+)
+def test_non_finite_and_odd_values_are_refused_in_one_line(key, value, message):
+    with pytest.raises(ConfigError) as refusal:
+        Plan(change(example_config(), key, value))
+    line = str(refusal.value).removeprefix("the configuration cannot be run:\n  ")
+    assert line.startswith(message)
+    assert "\n" not in line
 
 
 def test_a_key_that_is_no_text_is_refused_like_any_other():
