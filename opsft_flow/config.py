@@ -4,6 +4,7 @@ import copy
 import difflib
 import functools
 import math
+import os
 import pathlib
 import re
 
@@ -162,7 +163,8 @@ def check_stop_rules(config: dict, block: dict, where: str) -> list[str]:
 
 def check_limits(config: dict, schema: dict) -> list[str]:
     """Values that are each allowed but do not fit together."""
-    problems = [line for name in config["schedules"] for line in check_schedule(config, name)]
+    problems = check_results(config)
+    problems += [line for name in config["schedules"] for line in check_schedule(config, name)]
     validator = Validator({**schema["$defs"]["engine"], "$defs": schema["$defs"]})
     for name in config["models"]:
         for error in validator.iter_errors(engine_for(config, name)):
@@ -183,6 +185,14 @@ def check_limits(config: dict, schema: dict) -> list[str]:
         problems += check_reading(block, f"problems.{name}")
         problems += check_overlap(config["problems"], name)
     return list(dict.fromkeys(problems))
+
+
+def check_results(config: dict) -> list[str]:
+    """A results folder that commands take for an option, or below which each path is one that Snakemake warns of."""
+    found = config["results"]
+    if results_folder(config) != "." and not results_folder(config).startswith("-"):
+        return []
+    return [f"results: found {found!r}; allowed: another folder than the working directory, not begun with a dash"]
 
 
 def check_block(config: dict, block: dict, where: str) -> list[str]:
@@ -280,6 +290,11 @@ def check_overlap(blocks: dict, name: str) -> list[str]:
 def stop_rules(recipe: dict) -> dict[str, dict]:
     """The stop rules of a recipe that are set, by name; none by default."""
     return {name: options for name, options in (recipe["stop"] or {}).items() if options is not None}
+
+
+def results_folder(config: dict) -> str:
+    """The folder of all results, as paths begin with it."""
+    return os.path.normpath(os.path.expanduser(config["results"]))
 
 
 def engine_for(config: dict, model: str) -> dict:

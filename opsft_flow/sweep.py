@@ -3,7 +3,7 @@
 import os
 import re
 
-from opsft_flow.config import engine_for, resolve, schedule_of, stop_rules
+from opsft_flow.config import engine_for, resolve, results_folder, schedule_of, stop_rules
 from opsft_flow.errors import ConfigError
 from opsft_flow.own_code import is_own, own_hash
 from opsft_flow.places import Place, sampled_policy
@@ -19,7 +19,7 @@ class Sweep:
 
     def __init__(self, config: dict) -> None:
         self.config = resolve(config)
-        self.results = os.path.normpath(os.path.expanduser(self.config["results"]))
+        self.results = results_folder(self.config)
         self.summary = "/".join(filter(None, ["summary", self.config["summary"]["name"]]))
         self.points = expand_sweep(self.config["sweep"])
         self.models = list(dict.fromkeys(point.model for point in self.points))

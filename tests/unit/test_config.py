@@ -249,6 +249,22 @@ def test_non_finite_and_odd_values_are_refused_in_one_line(key, value, message):
     assert "\n" not in line
 
 
+@pytest.mark.parametrize("results", ["-out", "./-out", ".", "out/.."])
+def test_a_results_folder_like_an_option_is_refused(results):
+    with pytest.raises(ConfigError) as refusal:
+        resolve(change(example_config(), "results", results))
+    _, line = str(refusal.value).splitlines()
+    assert line.startswith(f"  results: found {results!r}; allowed: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"), [("a/./b/", "a/b"), ("../-out", "../-out"), ("/a", "/a"), ("~", "/home/me")]
+)
+def test_the_results_folder_as_paths_begin_with_it(given, folder, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert Plan(change(example_config(), "results", given)).path("x") == f"{folder}/x"
+
+
 def test_a_key_that_is_no_text_is_refused_like_any_other():
     with pytest.raises(ConfigError, match=r"engine: unknown key True\. Allowed: name, "):
         resolve(change(example_config(), "engine", {True: 1}))
