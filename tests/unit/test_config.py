@@ -265,6 +265,15 @@ def test_the_results_folder_as_paths_begin_with_it(given, folder, monkeypatch):
     assert Plan(change(example_config(), "results", given)).path("x") == f"{folder}/x"
 
 
+def test_a_recipe_cannot_be_named_eval():
+    block = {"problems": "train", "iterations": 1}
+    with pytest.raises(ConfigError) as refusal:
+        resolve(change(example_config(), "recipes.eval", block))
+    _, line = str(refusal.value).splitlines()
+    assert line == "  recipes: the name 'eval' is taken by the results tree; choose another"
+    resolve(change(example_config(), "problems.eval", {"source": "builtin:arithmetic"}))
+
+
 def test_a_key_that_is_no_text_is_refused_like_any_other():
     with pytest.raises(ConfigError, match=r"engine: unknown key True\. Allowed: name, "):
         resolve(change(example_config(), "engine", {True: 1}))
