@@ -60,11 +60,12 @@ def resolve(config: dict) -> dict:
 def fill_defaults(value: object, schema: dict, root: dict) -> object:
     """Fill the schema's defaults into `value`, in place where it is a dict or a list; numbers become floats.
 
-    So 1 and 1.0 are the same temperature: settings are compared as text.
+    So 1 and 1.0 are the same temperature: settings are compared as text. A block that is `partial` gets no defaults.
     """
     schema = dereference(schema, root)
     if isinstance(value, dict):
-        for key, subschema in schema.get("properties", {}).items():
+        filled = {} if schema.get("partial") else schema.get("properties", {})
+        for key, subschema in filled.items():
             default = dereference(subschema, root).get("default")
             if key not in value and "default" in dereference(subschema, root):
                 value[key] = copy.deepcopy(default)
@@ -93,9 +94,9 @@ def defaults_of(definition: str, schema: dict) -> dict:
     return {key: block["default"] for key, block in keys.items() if "default" in block}
 
 
-def describe(error: ValidationError, above: tuple[str, ...] = ()) -> str:
-    """One validation error as "key: what was found; what is allowed". `above` are the keys over what was validated."""
-    where = ".".join(map(str, (*above, *error.absolute_path))) or "top level"
+def describe(error: ValidationError) -> str:
+    """One validation error as "key: what was found; what is allowed"."""
+    where = ".".join(map(str, error.absolute_path)) or "top level"
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = [key for key in error.instance if key not in known]
@@ -165,10 +166,6 @@ def check_limits(config: dict, schema: dict) -> list[str]:
     """Values that are each allowed but do not fit together."""
     problems = check_results(config)
     problems += [line for name in config["schedules"] for line in check_schedule(config, name)]
-    validator = Validator({**schema["$defs"]["engine"], "$defs": schema["$defs"]})
-    for name in config["models"]:
-        for error in validator.iter_errors(engine_for(config, name)):
-            problems.append(describe(error, ("models", name, "engine")))
     if problems:
         return problems
     for number, block in enumerate(config["sweep"]):

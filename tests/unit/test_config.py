@@ -327,6 +327,12 @@ def test_a_model_may_widen_the_context_for_itself():
     assert engine_for(resolved, "m")["name"] == "transformers"
 
 
+@pytest.mark.parametrize("given", [1, 1.0])
+def test_the_engine_of_a_model_is_normalised(given):
+    resolved = resolve(change(example_config(), "models.m.engine", {"gpu_memory_utilization": given}))
+    assert repr(resolved["models"]["m"]["engine"]) == "{'gpu_memory_utilization': 1.0}"
+
+
 @pytest.mark.parametrize(
     "schedule", [{"kind": "steps", "budgets": [20, 300]}, {"kind": "quantile", "start": 300, "budgets": [20]}]
 )
@@ -391,7 +397,7 @@ def test_every_key_of_the_schema_has_a_description():
 def test_every_default_is_allowed_and_every_block_refuses_unknown_keys():
     schema = load_schema()
     filters = (".recipes.*.filter", ".recipes.*.filter.then.*", ".replay.*", ".replay.*.then.*")
-    free_form = {".models.*.engine", ".problems.*.options", *(f"{block}.options" for block in filters)}
+    free_form = {".problems.*.options", *(f"{block}.options" for block in filters)}
     for path, part in walk(schema, schema):
         if part.get("type") == "object" and path not in free_form:
             assert "additionalProperties" in part, path
