@@ -45,7 +45,7 @@ def resolve(config: dict) -> dict:
     errors = sorted(Validator(schema).iter_errors(resolved), key=lambda error: list(map(str, error.path)))
     # Each check relies on what the one before has found in order.
     problems = (
-        check_numbers(resolved)
+        check_values(resolved)
         or [describe(error) for error in errors]
         or check_references(resolved)
         or check_limits(resolved, schema)
@@ -115,13 +115,14 @@ def describe(error: ValidationError) -> str:
     return f"{where}: {error.message}"
 
 
-def check_numbers(value: object, above: tuple[str, ...] = ()) -> list[str]:
-    """Numbers that are not finite: settings, which are JSON, cannot hold them."""
+def check_values(value: object, above: tuple[str, ...] = ()) -> list[str]:
+    """Values that settings, which are JSON, cannot hold: numbers that are not finite, and dates."""
     if isinstance(value, dict | list):
         parts = value.items() if isinstance(value, dict) else enumerate(value)
-        return [line for key, part in parts for line in check_numbers(part, (*above, str(key)))]
-    finite = not isinstance(value, float) or math.isfinite(value)
-    return [] if finite else [f"{'.'.join(above)}: found {value}; allowed: finite numbers"]
+        return [line for key, part in parts for line in check_values(part, (*above, str(key)))]
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return []
+    return [f"{'.'.join(above)}: found {value}; allowed: finite numbers, and dates in quotes"]
 
 
 def check_references(config: dict) -> list[str]:

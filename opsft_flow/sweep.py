@@ -19,6 +19,7 @@ class Sweep:
 
     def __init__(self, config: dict) -> None:
         self.config = resolve(config)
+        check_home(self.config["results"], "results")
         self.results = results_folder(self.config)
         self.summary = "/".join(filter(None, ["summary", self.config["summary"]["name"]]))
         self.points = expand_sweep(self.config["sweep"])

@@ -1,6 +1,7 @@
 """The configuration: defaults, every refusal and its message, the schema's descriptions, the files that are shipped."""
 
 import copy
+import datetime
 import pathlib
 
 import pytest
@@ -232,11 +233,25 @@ INFINITE, NO_NUMBER = float("inf"), float("nan")
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("verify.timeout_s", INFINITE, "verify.timeout_s: found inf; allowed: finite numbers"),
-        ("recipes.r.sft.lr", NO_NUMBER, "recipes.r.sft.lr: found nan; allowed: finite numbers"),
-        ("evaluate.reach", [0.5, -INFINITE], "evaluate.reach.1: found -inf; allowed: finite numbers"),
-        ("problems.train.options", {"a": INFINITE}, "problems.train.options.a: found inf; allowed: finite numbers"),
+        ("verify.timeout_s", INFINITE, "verify.timeout_s: found inf; allowed: finite numbers, and dates in quotes"),
+        ("recipes.r.sft.lr", NO_NUMBER, "recipes.r.sft.lr: found nan; allowed: finite numbers, and dates in quotes"),
+        (
+            "evaluate.reach",
+            [0.5, -INFINITE],
+            "evaluate.reach.1: found -inf; allowed: finite numbers, and dates in quotes",
+        ),
+        (
+            "problems.train.options",
+            {"since": datetime.date(2024, 1, 31)},
+            "problems.train.options.since: found 2024-01-31; allowed: finite numbers, and dates in quotes",
+        ),
+        (
+            "problems.train.options",
+            {"a": INFINITE},
+            "problems.train.options.a: found inf; allowed: finite numbers, and dates in quotes",
+        ),
         ("problems.train.preset", ["a"], "problems.train.preset: found ['a']; allowed: gsm8k-train, "),
+        ("results", "~nosuchuser/x", "results: '~nosuchuser/x' has no home folder"),
         ("models.m.source", "~nosuchuser/x", "models.m.source: '~nosuchuser/x' has no home folder"),
         ("problems.train.source", "~nosuchuser/x", "problems.train.source: '~nosuchuser/x' has no home folder"),
     ],
