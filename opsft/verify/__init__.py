@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from opsft.verify.extract import Extracted, final_answers
-from opsft.verify.grade import Pair, grade_pairs
+from opsft.verify.grade import grade_pairs
 from opsft.verify.interface import load_verifier
+from opsft.verify.pair import Pair
 
 REASONS = {
     "correct": "finished, and the final answer matches the gold",

@@ -1,12 +1,9 @@
-"""Grade (answer, gold) pairs with a verifier, and know whether the verifier can be trusted."""
+"""Grade many (answer, gold) pairs: here, or in worker processes where the verifier needs them."""
 
 from collections.abc import Callable, Sequence
 
-from opsft.verify.errors import UnevaluatedAnswer, VerifierBroken
 from opsft.verify.interface import Verifier, load_verifier
-
-Pair = tuple[str, str]
-"""(answer, gold)"""
+from opsft.verify.pair import Pair, grade_pair, run_self_test
 
 
 def grade_pairs(
@@ -28,27 +25,6 @@ def grade_pairs(
     return dict(zip(pairs, grades, strict=True))
 
 
-def grade_pair(verifier: Verifier, answer: str, gold: str) -> str:
-    """`correct`, `wrong`, `unevaluated`, `unparseable_gold` or `unparseable_answer`.
-
-    Whatever a verifier raises is a grade, but for MemoryError: it says something of the process, not of the pair.
-    """
-    try:
-        verifier.check_gold(gold)
-    except MemoryError:
-        raise
-    except Exception:
-        return "unparseable_gold"
-    try:
-        return "correct" if verifier.matches(answer, gold) else "wrong"
-    except MemoryError:
-        raise
-    except UnevaluatedAnswer:
-        return "unevaluated"
-    except Exception:
-        return "unparseable_answer"
-
-
 def grade_in_process(
     verifier: Verifier, pairs: Sequence[Pair], progress: Callable[[int, int], None] | None = None
 ) -> list[str]:
@@ -61,14 +37,3 @@ def grade_in_process(
             progress(len(grades), len(pairs))
     run_self_test(verifier)
     return grades
-
-
-def run_self_test(verifier: Verifier) -> None:
-    """Grade the verifier's self-test here. Raises VerifierBroken with the first pair that is graded wrong."""
-    for answer, gold, equal in verifier.self_test:
-        grade, expected = grade_pair(verifier, answer, gold), "correct" if equal else "wrong"
-        if grade != expected:
-            raise VerifierBroken(
-                f"self-test of verifier {verifier.name}: answer {answer!r} for gold {gold!r} "
-                f"is graded {grade!r}, must be {expected!r}"
-            )

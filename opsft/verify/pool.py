@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from opsft.verify.errors import VerifierBroken
-from opsft.verify.grade import Pair, grade_pair, run_self_test
 from opsft.verify.interface import Verifier, load_verifier
+from opsft.verify.pair import Pair, grade_pair, run_self_test
 
 Chunk = list[Pair]
 

@@ -7,7 +7,8 @@ import yaml
 
 from benchmarks.answers import FOLDER, read_golds, wrong_answers
 from opsft.verify import math as latex
-from opsft.verify.grade import Pair, grade_pairs
+from opsft.verify.grade import grade_pairs
+from opsft.verify.pair import Pair
 
 LIMITS = {"workers": 2, "timeout_s": 5.0, "memory_mb": 1024}
 PLAIN = "tests.unit.plain_math_verify:matches"
