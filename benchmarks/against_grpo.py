@@ -29,7 +29,7 @@ from benchmarks.grpo_figure import against_time
 from benchmarks.grpo_job import caps, grpo_job
 from benchmarks.grpo_run import train_by_grpo
 from benchmarks.workflow_run import overlay_of, train_policies
-from opsft_flow.config import engine_for
+from opsft_flow.configuration.config import engine_for
 from opsft_flow.figures import save
 from opsft_flow.files import read_json
 from opsft_flow.points import Point

@@ -6,7 +6,7 @@ from benchmarks import setting
 from opsft.budgets import largest_budget, planned_budget
 from opsft.prompts import choose_problems, stop_tokens
 from opsft.tokenizer import load_tokenizer
-from opsft_flow.config import schedule_of
+from opsft_flow.configuration.config import schedule_of
 from opsft_flow.files import read_json
 from opsft_flow.points import Point
 

@@ -21,7 +21,7 @@ from benchmarks.child import measure_in_child
 from benchmarks.grpo_job import grpo_job
 from benchmarks.watch import Watched
 from benchmarks.workflow_run import read_runs, run_snakemake
-from opsft_flow.config import engine_for
+from opsft_flow.configuration.config import engine_for
 from opsft_flow.files import read_json
 from opsft_flow.places import iteration_folder, policy_manifest, problem_file
 from opsft_flow.points import Point

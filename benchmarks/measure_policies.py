@@ -10,7 +10,7 @@ from opsft.estimators.responses import Responses
 from opsft.prompts import request_seed, stop_tokens
 from opsft.tokenizer import load_tokenizer, response_texts
 from opsft.verify import Response, verify
-from opsft_flow.config import engine_for
+from opsft_flow.configuration.config import engine_for
 from opsft_flow.files import read_json
 
 

@@ -5,7 +5,7 @@
 
 The embedded default sweep, whole or shrunk (`--configfile tests/shrunk.yaml`), is run from nothing on `--cores` cores.
 
-- *work* of a node: its phases of work and of writing, as `opsft_flow.timings` names them. Starting, importing, loading, reading, and what
+- *work* of a node: its phases of work and of writing, as `opsft_flow.reporting.timings` names them. Starting, importing, loading, reading, and what
   is in no phase is not work, so a node that names no phases counts as none.
 - *beyond work* of a node: from the start of its launcher to its end, by its sidecar, less its work.
 - *between*: core-seconds in which no job ran, a node: (cores x wall-clock of the whole command - sum of all jobs) / nodes. Snakemake's
@@ -29,7 +29,7 @@ import yaml
 from benchmarks import record, setting
 from benchmarks.watch import check_status
 from opsft_flow.files import read_json
-from opsft_flow.timings import WORK, WRITING
+from opsft_flow.reporting.timings import WORK, WRITING
 
 
 def snakemake(folder: pathlib.Path, overlays: list[str], own: dict, *arguments: str) -> dict:

@@ -14,7 +14,7 @@ from benchmarks import record, setting
 from benchmarks.child import measure_in_child
 from opsft.prompts import choose_problems, request_seed, stop_tokens
 from opsft.tokenizer import load_tokenizer
-from opsft_flow.config import engine_for
+from opsft_flow.configuration.config import engine_for
 from opsft_flow.files import read_json
 
 ITERATION, SEED = 1, 0

@@ -11,7 +11,7 @@ from snakemake.utils import update_config
 from opsft.problems import Problem
 from opsft.prompts import encode, opens_thinking, render
 from opsft.verify.golds import ungradable
-from opsft_flow.config import resolve
+from opsft_flow.configuration.config import resolve
 from opsft_flow.errors import ConfigError
 from opsft_flow.preparation import as_row, find_checkpoint
 from opsft_flow.problem_sets import prepare

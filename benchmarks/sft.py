@@ -16,7 +16,7 @@ import sys
 from benchmarks import record, setting
 from benchmarks.child import measure_in_child
 from opsft.tokenizer import load_tokenizer
-from opsft_flow.config import fill_defaults, load_schema
+from opsft_flow.configuration.config import fill_defaults, load_schema
 
 SEED = 0
 SHORTEST_RESPONSE = 60

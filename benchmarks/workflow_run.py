@@ -9,8 +9,8 @@ from benchmarks.watch import Watched, run_watched
 from opsft_flow.files import read_json
 from opsft_flow.places import is_measured, iteration_folder, policy_manifest, problem_file
 from opsft_flow.points import Point
-from opsft_flow.policy import locate
-from opsft_flow.timings import time_columns
+from opsft_flow.reporting.timings import time_columns
+from opsft_flow.weights.policy import locate
 
 
 def run_snakemake(targets: list[pathlib.Path], overlays: list[str], log: pathlib.Path) -> Watched:

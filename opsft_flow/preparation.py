@@ -3,8 +3,8 @@
 import pathlib
 
 from opsft.problems import Problem
-from opsft_flow.policy import WANTED
-from opsft_flow.sources import find_local
+from opsft_flow.configuration.sources import find_local
+from opsft_flow.weights.policy import WANTED
 
 
 def as_row(problem: Problem, block: dict) -> dict:

@@ -11,7 +11,7 @@ from opsft.overlap import find_overlap
 from opsft.problem_rows import Layout, Reading, last_match
 from opsft.problem_sources import read_builtin, read_hub, read_local
 from opsft.problems import Problem, check_problems, some_of
-from opsft_flow.sources import problem_path
+from opsft_flow.configuration.sources import problem_path
 
 EXAMPLES = 20
 BOXED = "opsft.verify.extract"

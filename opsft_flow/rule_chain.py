@@ -1,6 +1,6 @@
 """Selection rules that are applied in turn, as the settings of a node hold them: {rule, options} each."""
 
-from opsft_flow.own_code import is_own, load_own
+from opsft_flow.graph.own_code import is_own, load_own
 
 
 def loaded(rules: list[dict]) -> list[tuple[str, dict]]:

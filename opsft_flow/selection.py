@@ -3,9 +3,9 @@
 import difflib
 
 from opsft.selection.rules import RULES
-from opsft_flow.code_hash import code_hash
 from opsft_flow.errors import ConfigError
-from opsft_flow.own_code import is_own, own_hash
+from opsft_flow.graph.code_hash import code_hash
+from opsft_flow.graph.own_code import is_own, own_hash
 
 
 def chosen_rules(block: dict) -> list[dict]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas
 
 from opsft_flow.files import read_json
-from opsft_flow.timings import sidecars
+from opsft_flow.reporting.timings import sidecars
 
 RATES = {"generate train": "sample", "generate eval": "sample", "sft": "train"}
 """The phase in which a kind of node makes its tokens, sampled or trained on."""

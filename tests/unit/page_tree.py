@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas
 
-from opsft_flow.comparisons import MEASURES, PAIR_COLUMNS, POINT
 from opsft_flow.files import write_json
+from opsft_flow.reporting.comparisons import MEASURES, PAIR_COLUMNS, POINT
 from opsft_flow.tables import PROBLEM, ROLLOUT, VERDICT, write_table
 
 HOSTILE = (

@@ -10,9 +10,9 @@ from unittest import mock
 
 import numpy as np
 
-from opsft_flow.config import resolve
+from opsft_flow.configuration.config import resolve
 from opsft_flow.files import write_json
-from opsft_flow.node_settings import UNTRACKED_SFT_KEYS
+from opsft_flow.graph.node_settings import UNTRACKED_SFT_KEYS
 from opsft_flow.tables import ROLLOUT, SELECTED, write_table
 from tests.unit.example_config import example_config
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from opsft_flow.places import sampled_policy
 from opsft_flow.points import Point
-from opsft_flow.policy import trained_folders
-from opsft_flow.prune import Use, prune_point
+from opsft_flow.weights.policy import trained_folders
+from opsft_flow.weights.prune import Use, prune_point
 
 POINT = Point("m", "r", 8, 0)
 

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from opsft.problems import Problem
-from opsft_flow.config import resolve
+from opsft_flow.configuration.config import resolve
 from opsft_flow.files import read_json
 from tests.unit.example_config import change, example_config
 from tests.unit.test_scripts import load

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from opsft_flow import code_hash as subject
+from opsft_flow.graph import code_hash as subject
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPTS = (
@@ -141,7 +141,7 @@ def test_how_nodes_are_run_on_a_machine_does_not_count(checkout, changed_by):
 
 
 def test_checks_of_the_configuration_are_no_node_s_code(checkout, changed_by):
-    file = checkout / "opsft_flow" / "config.py"
+    file = checkout / "opsft_flow" / "configuration" / "config.py"
     assert changed_by(file, file.read_text() + "\nEXTRA = 1\n") == set()
 
 
@@ -169,9 +169,7 @@ def test_the_hash_is_the_same_under_every_version_of_python(tmp_path):
     """
     file = tmp_path / "nested.py"
     file.write_text(NESTED)
-    ask = (
-        f"import pathlib; from opsft_flow.code_hash import read_code; print(read_code(pathlib.Path({str(file)!r}))[0])"
-    )
+    ask = f"import pathlib; from opsft_flow.graph.code_hash import read_code; print(read_code(pathlib.Path({str(file)!r}))[0])"
     others = [found for minor in range(10, 16) if (found := shutil.which(f"python3.{minor}"))]
     asked = [subprocess.run([python, "-c", ask], capture_output=True, text=True, cwd=ROOT) for python in others]
     # A launcher of pyenv may lie there for a version that is not.

@@ -2,9 +2,10 @@
 
 import pytest
 
-from opsft_flow import code_record, files
-from opsft_flow.code_record import code_change, record_code
+from opsft_flow import files
 from opsft_flow.files import read_json, write_json
+from opsft_flow.graph import code_record
+from opsft_flow.graph.code_record import code_change, record_code
 
 NOW = {"opsft/sft.py": "1", "opsft/verify/__init__.py": "2", "workflow/scripts/sft.py": "3"}
 

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from opsft_flow.comparisons import PAIR_COLUMNS, pair_rows, read_groups, recipe_rows
+from opsft_flow.reporting.comparisons import PAIR_COLUMNS, pair_rows, read_groups, recipe_rows
 from tests.unit.graded_place import write_place
 
 RESAMPLING = {"resamples": 200, "level": 0.95, "seed": 0}

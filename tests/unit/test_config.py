@@ -9,9 +9,9 @@ import yaml
 from snakemake.utils import update_config
 
 from opsft.selection.rules import RULES
-from opsft_flow.config import dereference, engine_for, load_schema, resolve, schedule_of
+from opsft_flow.configuration.config import dereference, engine_for, load_schema, resolve, schedule_of
 from opsft_flow.errors import ConfigError
-from opsft_flow.plan import Plan
+from opsft_flow.graph.plan import Plan
 from opsft_flow.points import expand_sweep
 from tests.unit.example_config import change, example_config
 

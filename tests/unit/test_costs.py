@@ -2,8 +2,8 @@
 
 import pytest
 
-from opsft_flow.costs import COST_COLUMNS, cost_rows
 from opsft_flow.files import write_json
+from opsft_flow.reporting.costs import COST_COLUMNS, cost_rows
 
 POINT = "m/r/L8/seed3"
 START = "2026-01-01T00:00:{:02d}+00:00"

@@ -8,10 +8,10 @@ import pandas
 import pytest
 
 from opsft.estimators.bootstrap import Resampling
-from opsft_flow.comparisons import PAIR_COLUMNS, read_groups
-from opsft_flow.contrasts import CONTRAST_COLUMNS, contrast_rows
-from opsft_flow.cuts import CUT_COLUMNS, Cell, cut_rows
 from opsft_flow.files import write_json
+from opsft_flow.reporting.comparisons import PAIR_COLUMNS, read_groups
+from opsft_flow.reporting.contrasts import CONTRAST_COLUMNS, contrast_rows
+from opsft_flow.reporting.cuts import CUT_COLUMNS, Cell, cut_rows
 from tests.unit.graded_place import write_place
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "compare.py"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from opsft_flow.code_hash import ROOT, module_file, read_code
+from opsft_flow.graph.code_hash import ROOT, module_file, read_code
 from tests.workflow.conftest import PARTS
 
 ENVIRONMENTS = sorted(file.stem for file in (ROOT / "envs").glob("*.yaml"))

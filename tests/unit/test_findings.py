@@ -3,11 +3,11 @@
 import pandas
 import pytest
 
-from opsft_flow.contrasts import CONTRAST_COLUMNS
-from opsft_flow.costs import COST_COLUMNS
-from opsft_flow.csv_tables import read_csv_table
-from opsft_flow.cuts import CUT_COLUMNS
-from opsft_flow.findings import differences, findings
+from opsft_flow.reporting.contrasts import CONTRAST_COLUMNS
+from opsft_flow.reporting.costs import COST_COLUMNS
+from opsft_flow.reporting.csv_tables import read_csv_table
+from opsft_flow.reporting.cuts import CUT_COLUMNS
+from opsft_flow.reporting.findings import differences, findings
 
 DIFFERENCE = {"accuracy_diff": -0.01, "accuracy_diff_low": -0.035, "accuracy_diff_high": 0.014}
 DIFFERENCE |= {"tokens_ratio": 0.54, "tokens_ratio_low": 0.53, "tokens_ratio_high": 0.55}

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsft_flow.files import write_json
-from opsft_flow.keep import Keeper, check_uses, policy_uses
 from opsft_flow.places import sampled_policy
 from opsft_flow.points import Point
-from opsft_flow.policy import trained_folders
-from opsft_flow.prune import Use
+from opsft_flow.weights.keep import Keeper, check_uses, policy_uses
+from opsft_flow.weights.policy import trained_folders
+from opsft_flow.weights.prune import Use
 from tests.unit.simulated_sweep import POINT, Job, Sweep
 
 ITERATIONS = 4
@@ -101,7 +101,7 @@ def wait_until(holds) -> None:
 
 
 def test_a_keeper_drops_when_a_job_is_down_as_done_and_no_sooner(tmp_path, monkeypatch):
-    monkeypatch.setattr("opsft_flow.keep.EVERY_S", 0.01)
+    monkeypatch.setattr("opsft_flow.weights.keep.EVERY_S", 0.01)
     sweep, done = sweep_in(tmp_path / "results", "all", 1, benchmarks=("a",)), set()
     sweep.run(kills=False)
     keeper = Keeper(str(sweep.results), "last", str(tmp_path / "logs/keep.log"))
@@ -139,7 +139,9 @@ def test_a_point_that_is_not_in_the_configuration_is_left_alone(tmp_path):
 def test_a_folder_that_cannot_be_dropped_is_told_and_the_others_go(tmp_path, monkeypatch):
     sweep = sweep_in(tmp_path, "all", 1)
     sweep.run(kills=False)
-    monkeypatch.setattr("opsft_flow.keep.prune_point", lambda *_: (_ for _ in ()).throw(PermissionError("not yours")))
+    monkeypatch.setattr(
+        "opsft_flow.weights.keep.prune_point", lambda *_: (_ for _ in ()).throw(PermissionError("not yours"))
+    )
     keeper = Keeper(str(tmp_path), "last", str(tmp_path / "keep.log"))
     keeper.start([{**vars(POINT), **sweep.block}], {1: sweep.use(Job("train", 1))}, lambda job: False)
     keeper.stop()

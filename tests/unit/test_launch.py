@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from opsft_flow.graph.plan import Plan
 from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD
-from opsft_flow.plan import Plan
 from tests.unit.example_config import change, example_config
 from tests.unit.processes import FakeHead, find_process, is_running, wait_until
 

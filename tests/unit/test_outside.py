@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from opsft_flow.outside import outside
-from opsft_flow.plan import Plan
-from opsft_flow.prune import points_on_disk
+from opsft_flow.graph.outside import outside
+from opsft_flow.graph.plan import Plan
+from opsft_flow.weights.prune import points_on_disk
 from tests.unit.example_config import change, example_config
 
 

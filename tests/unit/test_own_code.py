@@ -6,9 +6,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from opsft_flow.code_hash import read_code
 from opsft_flow.errors import ConfigError
-from opsft_flow.own_code import is_own, load_own, own_hash
+from opsft_flow.graph.code_hash import read_code
+from opsft_flow.graph.own_code import is_own, load_own, own_hash
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import re
 import pandas
 import pytest
 
-from opsft_flow.csv_tables import read_csv_table
 from opsft_flow.files import read_json, write_json
 from opsft_flow.page.build import as_json, assets_hash, build
 from opsft_flow.page.columns import FAMILIES, KNOWN, describe, describe_pairs
@@ -26,7 +25,8 @@ from opsft_flow.page.remarks import remarks
 from opsft_flow.page.runs import rates, when, with_what
 from opsft_flow.page.samples import choose, outcomes, pair, read_first_responses, text_limit, thin
 from opsft_flow.page.settings import flatten, point_settings, split_common
-from opsft_flow.summary import flatten_metrics, training_columns
+from opsft_flow.reporting.csv_tables import read_csv_table
+from opsft_flow.reporting.summary import flatten_metrics, training_columns
 from opsft_flow.tables import VERDICT, read_table, write_table
 from tests.unit.page_tree import (
     HOSTILE,

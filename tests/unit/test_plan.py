@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsft_flow import node_settings as subject
-from opsft_flow.code_hash import code_hash, read_code
 from opsft_flow.errors import ConfigError
 from opsft_flow.files import write_json
-from opsft_flow.node_settings import canonical
-from opsft_flow.plan import Plan
+from opsft_flow.graph import node_settings as subject
+from opsft_flow.graph.code_hash import code_hash, read_code
+from opsft_flow.graph.node_settings import canonical
+from opsft_flow.graph.plan import Plan
 from opsft_flow.points import Point
 from tests.unit.example_config import change, example_config
 

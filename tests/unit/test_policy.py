@@ -8,7 +8,7 @@ import types
 import pytest
 
 from opsft_flow.files import write_json
-from opsft_flow.policy import (
+from opsft_flow.weights.policy import (
     adapter_of,
     checkpoint_of,
     describe_folder,

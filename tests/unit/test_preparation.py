@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from opsft.problems import Problem
-from opsft_flow.policy import WANTED
 from opsft_flow.preparation import as_row, find_checkpoint
+from opsft_flow.weights.policy import WANTED
 
 
 def test_a_row_holds_the_user_message_and_the_system_message():

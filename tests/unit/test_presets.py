@@ -7,10 +7,10 @@ import pytest
 
 from opsft.verify.golds import ungradable
 from opsft.verify.interface import load_verifier
-from opsft_flow.config import resolve
+from opsft_flow.configuration.config import resolve
+from opsft_flow.configuration.presets import load_presets
 from opsft_flow.errors import ConfigError
-from opsft_flow.plan import Plan
-from opsft_flow.presets import load_presets
+from opsft_flow.graph.plan import Plan
 from opsft_flow.problem_sets import prepare
 from tests.unit.example_config import change, example_config
 

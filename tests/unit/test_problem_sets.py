@@ -7,7 +7,7 @@ import pytest
 
 from opsft.problems import Problem
 from opsft.verify.golds import ungradable
-from opsft_flow.config import resolve
+from opsft_flow.configuration.config import resolve
 from opsft_flow.problem_sets import Prepared, boxed_answer, not_drawn, prepare
 from tests.unit.example_config import change, example_config
 

@@ -3,7 +3,7 @@
 import pytest
 
 from opsft_flow.files import write_json
-from opsft_flow.provenance import measured_with_rows
+from opsft_flow.reporting.provenance import measured_with_rows
 
 PROBLEMS = {"source": "data.parquet", "split": "test", "limit": None, "system": None, "template": "{question}"}
 ROLLOUTS = {"samples": 4, "temperature": 0.6, "top_p": 0.95, "top_k": 0, "max_tokens": 200, "seed": 1}

@@ -6,11 +6,11 @@ import pathlib
 import pytest
 
 from opsft_flow.files import write_json
-from opsft_flow.keep import check_uses
 from opsft_flow.points import Point
-from opsft_flow.policy import checkpoint_of
-from opsft_flow.prune import Use, abandoned_scratch, drop, droppable, prune_point, prune_points
-from opsft_flow.scratch import Scratch
+from opsft_flow.weights.keep import check_uses
+from opsft_flow.weights.policy import checkpoint_of
+from opsft_flow.weights.prune import Use, abandoned_scratch, drop, droppable, prune_point, prune_points
+from opsft_flow.weights.scratch import Scratch
 
 POINT = "m/r/L8/seed0"
 

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from opsft_flow.scratch import Scratch, scratch_name
+from opsft_flow.weights.scratch import Scratch, scratch_name
 
 HOLD = """
 import sys
 from pathlib import Path
-from opsft_flow.scratch import Scratch
+from opsft_flow.weights.scratch import Scratch
 scratch = Scratch(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from opsft.selection.interface import Group
-from opsft_flow.checkpoints import write_checkpoint
-from opsft_flow.config import resolve
+from opsft_flow.configuration.config import resolve
 from opsft_flow.files import read_json, write_json
-from opsft_flow.policy import checkpoint_of, copy_forward, describe_folder
 from opsft_flow.tables import VERDICT, write_table
+from opsft_flow.weights.checkpoints import write_checkpoint
+from opsft_flow.weights.policy import checkpoint_of, copy_forward, describe_folder
 from tests.unit.example_config import example_config
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "scripts"

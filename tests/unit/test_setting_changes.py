@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from opsft_flow.plan import Plan
-from opsft_flow.setting_changes import changes
+from opsft_flow.graph.plan import Plan
+from opsft_flow.graph.setting_changes import changes
 from tests.unit.example_config import change, example_config
 
 TRAIN, EVAL, POINT = "m/r/L12/seed0/iter1/train", "m/r/L12/seed0/iter1/eval/easy", "m/r/L12/seed0"

@@ -2,9 +2,16 @@
 
 import pytest
 
-from opsft_flow import sources
+from opsft_flow.configuration import sources
+from opsft_flow.configuration.sources import (
+    check_model,
+    check_problems,
+    find_local,
+    fingerprint,
+    looks_local,
+    problem_path,
+)
 from opsft_flow.errors import ConfigError
-from opsft_flow.sources import check_model, check_problems, find_local, fingerprint, looks_local, problem_path
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ import pytest
 
 from opsft_flow.errors import ConfigError
 from opsft_flow.files import read_json, write_json
-from opsft_flow.plan import Plan
+from opsft_flow.graph.plan import Plan
+from opsft_flow.graph.stops import Gate
 from opsft_flow.points import Point
-from opsft_flow.stops import Gate
 from opsft_flow.tables import ROLLOUT, read_table, write_table
 from tests.unit.example_config import change, example_config
 from tests.unit.sft_node import make_point, run_sft

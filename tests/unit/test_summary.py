@@ -3,7 +3,7 @@
 import pytest
 
 from opsft_flow.files import write_json
-from opsft_flow.summary import KEYS, point_rows
+from opsft_flow.reporting.summary import KEYS, point_rows
 
 SAMPLING = {"problems": "p", "samples": 4, "max_tokens": 200, "temperature": 0.5, "top_p": 1.0, "top_k": 0, "seed": 0}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from opsft_flow.files import write_json
-from opsft_flow.timings import by_node, time_columns, timing_rows
+from opsft_flow.reporting.timings import by_node, time_columns, timing_rows
 
 POINT = "m/r/L8/seed3"
 EVAL = ("rollouts", "verdicts", "metrics")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsft_flow.files import write_json
-from opsft_flow.plan import Plan
+from opsft_flow.graph.plan import Plan
 from opsft_flow.points import Point
 from opsft_flow.tracking import flatten, forget_later, outcome_of, run_identity, steps_of
 from tests.unit.example_config import change, example_config

@@ -1,6 +1,6 @@
 """Why jobs would run, in words, and in groups where they are many."""
 
-from opsft_flow.why import PlannedJob, every_job, in_groups, totals
+from opsft_flow.graph.why import PlannedJob, every_job, in_groups, totals
 
 A, B = "m/r/L12/seed0", "m/r/L32/seed0"
 

@@ -15,7 +15,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from opsft import processes
 from opsft.sft import RolloutBatch, train
 from opsft.training_state import checkpoint_tensors
-from opsft_flow.scratch import Scratch, SharedScratch
+from opsft_flow.weights.scratch import Scratch, SharedScratch
 from tests.conftest import TINY
 from tests.unit.test_objective import make_examples
 from tests.unit.test_sft import settings

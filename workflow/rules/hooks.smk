@@ -10,8 +10,8 @@ import tempfile
 
 from snakemake.exceptions import WorkflowError
 
-from opsft_flow.code_record import record_code
-from opsft_flow.keep import Keeper, check_uses, policy_uses
+from opsft_flow.graph.code_record import record_code
+from opsft_flow.weights.keep import Keeper, check_uses, policy_uses
 from opsft_flow.machine.runs import announce_run
 from opsft_flow.machine.stale_locks import record_locks
 from opsft_flow.machine.unseen import forget_finished

@@ -15,9 +15,9 @@ if not isinstance(workflow.current_basedir, LocalSourceFile):
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from opsft_flow.config import ConfigError
+from opsft_flow.configuration.config import ConfigError
 from opsft_flow.files import DiskFull, check_room
-from opsft_flow.plan import Plan
+from opsft_flow.graph.plan import Plan
 
 # Of Snakemake's records of 1,000 jobs; on a full disk it fails with a traceback, and may lose them.
 ROOM_FOR_RECORDS = 4 << 20

@@ -1,6 +1,6 @@
 # Targets to call by name: `snakemake plan`, `snakemake why`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`; and the
 # parts of the sweep that calls of Snakemake which run side by side have in common, and not: `snakemake shared`, `snakemake points`.
-from opsft_flow.node_settings import canonical
+from opsft_flow.graph.node_settings import canonical
 
 
 rule shared:

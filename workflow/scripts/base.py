@@ -1,10 +1,10 @@
 """Policy 0: find the base model, fetch it where it is on the Hub, and write its manifest."""
 
+from opsft_flow.configuration.sources import find_local
 from opsft_flow.files import write_json
 from opsft_flow.node import node
-from opsft_flow.policy import describe_folder
 from opsft_flow.preparation import find_checkpoint
-from opsft_flow.sources import find_local
+from opsft_flow.weights.policy import describe_folder
 
 
 def main() -> None:

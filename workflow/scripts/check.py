@@ -13,8 +13,8 @@ from opsft.prompts import encode, render
 from opsft.tokenizer import load_tokenizer
 from opsft.verify.golds import check_golds, ungradable
 from opsft_flow.files import atomic, write_json
+from opsft_flow.graph.own_code import is_own, load_own
 from opsft_flow.node import node
-from opsft_flow.own_code import is_own, load_own
 from opsft_flow.preparation import as_row, find_checkpoint
 from opsft_flow.problem_sets import prepare
 

@@ -7,11 +7,11 @@ each is how much shorter.
 import pandas
 
 from opsft.estimators.bootstrap import Resampling
-from opsft_flow.comparisons import PAIR_COLUMNS, pair_rows, read_groups, recipe_rows
-from opsft_flow.contrasts import CONTRAST_COLUMNS, contrast_rows
-from opsft_flow.cuts import CUT_COLUMNS, cut_rows
 from opsft_flow.files import atomic
 from opsft_flow.node import node
+from opsft_flow.reporting.comparisons import PAIR_COLUMNS, pair_rows, read_groups, recipe_rows
+from opsft_flow.reporting.contrasts import CONTRAST_COLUMNS, contrast_rows
+from opsft_flow.reporting.cuts import CUT_COLUMNS, cut_rows
 
 WHOLE_NUMBERS = (
     "iteration",

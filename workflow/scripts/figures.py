@@ -4,9 +4,9 @@ import pathlib
 
 import pandas
 
-from opsft_flow.csv_tables import read_csv_table
 from opsft_flow.figures import budget_curves, over_iterations, pareto, save
 from opsft_flow.node import node
+from opsft_flow.reporting.csv_tables import read_csv_table
 
 
 def main() -> None:

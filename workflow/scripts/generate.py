@@ -18,10 +18,10 @@ from opsft_flow.machine.sampling import sample
 from opsft_flow.machine.unseen import forget
 from opsft_flow.node import Node, node
 from opsft_flow.places import shard_file
-from opsft_flow.policy import checkpoint_of
 from opsft_flow.progress import reporter
 from opsft_flow.shards import gather, gathered_facts, requests_of
 from opsft_flow.tables import PROBLEM, ROLLOUT, read_table, write_arrow, write_table
+from opsft_flow.weights.policy import checkpoint_of
 
 
 def choose(rows: list[dict], rollouts: dict, iteration: int) -> list[dict]:

@@ -2,12 +2,12 @@
 
 import pandas
 
-from opsft_flow.csv_tables import read_csv_table
 from opsft_flow.files import atomic
-from opsft_flow.findings import findings
 from opsft_flow.node import node
 from opsft_flow.page.build import build
 from opsft_flow.page.content import page_data, run_data
+from opsft_flow.reporting.csv_tables import read_csv_table
+from opsft_flow.reporting.findings import findings
 
 
 def main() -> None:

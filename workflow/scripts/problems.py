@@ -6,8 +6,8 @@ from functools import partial
 
 from opsft.problems import Problem
 from opsft_flow.files import write_json
+from opsft_flow.graph.own_code import is_own, load_own
 from opsft_flow.node import node
-from opsft_flow.own_code import is_own, load_own
 from opsft_flow.preparation import as_row
 from opsft_flow.problem_sets import GOLDS, prepare
 from opsft_flow.tables import PROBLEM, read_table, write_table

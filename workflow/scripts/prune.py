@@ -9,12 +9,12 @@ import argparse
 import json
 import sys
 
-from opsft_flow.ask_snakemake import decided
-from opsft_flow.keep import policy_uses
+from opsft_flow.graph.ask_snakemake import decided
 from opsft_flow.machine.launch import with_settings
 from opsft_flow.machine.runs import living_runs
 from opsft_flow.points import Point
-from opsft_flow.prune import points_on_disk, prune_points
+from opsft_flow.weights.keep import policy_uses
+from opsft_flow.weights.prune import points_on_disk, prune_points
 
 
 def main() -> None:

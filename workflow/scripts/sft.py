@@ -13,17 +13,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from opsft_flow.checkpoints import load_policy, write_checkpoint, write_trainer
 from opsft_flow.files import check_room, read_json, remove_leftovers, sha256_of, size_of, write_json
 from opsft_flow.machine.gpus import VISIBLE, borrow_gpus, gpu_facts
 from opsft_flow.machine.runtime import die_with_parent
 from opsft_flow.machine.warm_engine import put_to_sleep
 from opsft_flow.node import Node, node
 from opsft_flow.points import Point
-from opsft_flow.policy import checkpoint_of, copy_forward, describe_folder
 from opsft_flow.progress import reporter
-from opsft_flow.scratch import Scratch, SharedScratch, scratch_name
 from opsft_flow.tables import ROLLOUT, SELECTED, align, read_table
+from opsft_flow.weights.checkpoints import load_policy, write_checkpoint, write_trainer
+from opsft_flow.weights.policy import checkpoint_of, copy_forward, describe_folder
+from opsft_flow.weights.scratch import Scratch, SharedScratch, scratch_name
 
 COLUMNS = ["problem_id", "sample", "prompt_ids", "response_ids", "tokens", "logprob"]
 NOT_TRAINING = ("optimizer_state", "device", "lora")

@@ -5,8 +5,8 @@
 
 import pathlib
 
-from opsft_flow.decisions import take_decision
 from opsft_flow.files import read_json, write_json
+from opsft_flow.graph.decisions import take_decision
 from opsft_flow.node import node
 
 

@@ -7,8 +7,8 @@ import pandas
 
 from opsft_flow.files import atomic
 from opsft_flow.node import node
-from opsft_flow.provenance import measured_with_rows
-from opsft_flow.summary import point_rows
+from opsft_flow.reporting.provenance import measured_with_rows
+from opsft_flow.reporting.summary import point_rows
 
 COUNTS = ["rollouts", "kept", "updates", "tokens_trained", "updates_per_batch"]
 WHOLE_NUMBERS = ["budget", "seed", "iteration", "stopped_after", "policy_lag", *COUNTS]

@@ -2,10 +2,10 @@
 
 import pandas
 
-from opsft_flow.costs import COST_COLUMNS, cost_rows
 from opsft_flow.files import atomic
 from opsft_flow.node import node
-from opsft_flow.timings import by_node, timing_rows
+from opsft_flow.reporting.costs import COST_COLUMNS, cost_rows
+from opsft_flow.reporting.timings import by_node, timing_rows
 
 WHOLE_NUMBERS = ["budget", "seed", "iteration"]
 

@@ -3,8 +3,8 @@
 import collections
 
 from opsft.verify import Response, verify
+from opsft_flow.graph.own_code import is_own, load_own
 from opsft_flow.node import node
-from opsft_flow.own_code import is_own, load_own
 from opsft_flow.progress import reporter
 from opsft_flow.tables import PROBLEM, ROLLOUT, VERDICT, read_table, write_table
 

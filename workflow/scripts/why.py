@@ -14,12 +14,12 @@ from snakemake.dag import DAG
 from snakemake.jobs import Job
 from snakemake.persistence import ParamsChange
 
-from opsft_flow.ask_snakemake import decided
+from opsft_flow.graph.ask_snakemake import decided
+from opsft_flow.graph.outside import outside
+from opsft_flow.graph.plan import Plan
+from opsft_flow.graph.setting_changes import changes
+from opsft_flow.graph.why import MOST_LINES, PlannedJob, aligned, every_job, in_groups, totals
 from opsft_flow.machine.launch import with_settings
-from opsft_flow.outside import outside
-from opsft_flow.plan import Plan
-from opsft_flow.setting_changes import changes
-from opsft_flow.why import MOST_LINES, PlannedJob, aligned, every_job, in_groups, totals
 
 TOLD = (
     "output files have to be generated",

@@ -2,9 +2,9 @@
 and here the settings of the nodes that see all points.
 """
 
-from opsft_flow.code_hash import code_hash
-from opsft_flow.inputs import Inputs
-from opsft_flow.node_settings import canonical
+from opsft_flow.graph.code_hash import code_hash
+from opsft_flow.graph.inputs import Inputs
+from opsft_flow.graph.node_settings import canonical
 from opsft_flow.page.build import assets_hash
 from opsft_flow.points import Point
 from opsft_flow.selection import chosen_rules

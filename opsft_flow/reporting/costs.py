@@ -9,7 +9,7 @@ import datetime
 from pathlib import Path
 
 from opsft_flow.files import read_json
-from opsft_flow.timings import sidecars
+from opsft_flow.reporting.timings import sidecars
 
 TRAINING = ("generate train", "verify train", "filter", "stop", "sft")
 POINT = ("model", "recipe", "budget", "schedule", "seed")

@@ -10,7 +10,7 @@ from pathlib import Path
 from opsft_flow.files import read_json
 from opsft_flow.places import Place, iteration_folder, measured_on
 from opsft_flow.points import Point
-from opsft_flow.summary import KEYS
+from opsft_flow.reporting.summary import KEYS
 
 WORK = ("sample", "grade", "select", "train", "estimate")
 """The phases that are work, one for each kind of node; `track` has none."""

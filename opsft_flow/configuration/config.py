@@ -14,12 +14,12 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from opsft.budgets import largest_budget
+from opsft_flow.configuration.presets import fill_presets
+from opsft_flow.configuration.shorthand import fill_axes, fill_likes
 from opsft_flow.errors import ConfigError
-from opsft_flow.presets import fill_presets
 from opsft_flow.selection import check_rules
-from opsft_flow.shorthand import fill_axes, fill_likes
 
-SCHEMA = pathlib.Path(__file__).resolve().parent.parent / "workflow" / "schemas" / "config.schema.yaml"
+SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 # JSON takes 12.0 for an integer. A path of the results tree, or a range, cannot.
 TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
 Validator = extend(Draft202012Validator, type_checker=TYPES)

@@ -1,6 +1,6 @@
 """What the code hashes of a sweep were made of, so that a later run can name the module that has changed.
 
-A result carries the hash of the code that made it (`opsft_flow.code_hash`), and no more. Here, each hash has a file of its own with the
+A result carries the hash of the code that made it (`opsft_flow.graph.code_hash`), and no more. Here, each hash has a file of its own with the
 hashes of the modules behind it: a handful for a whole sweep.
 """
 
@@ -8,8 +8,8 @@ import os
 import pathlib
 import tempfile
 
-from opsft_flow.code_hash import HASHED
 from opsft_flow.files import read_json, write_json
+from opsft_flow.graph.code_hash import HASHED
 
 
 def record_code(folder: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas
 
-from opsft_flow.costs import POINT
+from opsft_flow.reporting.costs import POINT
 
 CELL = ["model", "benchmark", "recipe", "budget"]
 

@@ -4,9 +4,10 @@ import pathlib
 import re
 
 from opsft.budgets import planned_budget
-from opsft_flow.decisions import decision_file, files_read
 from opsft_flow.files import read_json
-from opsft_flow.node_settings import NodeSettings, canonical
+from opsft_flow.graph.decisions import decision_file, files_read
+from opsft_flow.graph.node_settings import NodeSettings, canonical
+from opsft_flow.graph.stops import Gate, gates_of
 from opsft_flow.places import (
     Place,
     iteration_folder,
@@ -17,7 +18,6 @@ from opsft_flow.places import (
     shard_file,
 )
 from opsft_flow.points import Point
-from opsft_flow.stops import Gate, gates_of
 
 
 class Inputs(NodeSettings):

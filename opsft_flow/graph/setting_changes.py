@@ -7,7 +7,7 @@ in the name of the point.
 import json
 import re
 
-from opsft_flow.code_record import code_change
+from opsft_flow.graph.code_record import code_change
 from opsft_flow.points import Point
 
 LONGEST_VALUE = 60

@@ -5,7 +5,7 @@ import pathlib
 import shutil
 
 from opsft_flow.files import atomic
-from opsft_flow.policy import ADAPTER, adapter_of, checkpoint_of, files_of, locate, optimizer_of
+from opsft_flow.weights.policy import ADAPTER, adapter_of, checkpoint_of, files_of, locate, optimizer_of
 
 
 def load_policy(manifest: str | os.PathLike, parent: dict, sft: dict, seed: int, trust_remote_code: bool, quiet: bool):

@@ -10,8 +10,8 @@ import pathlib
 import sys
 from collections.abc import Callable
 
-from opsft_flow.code_hash import ROOT, read_code
 from opsft_flow.errors import ConfigError
+from opsft_flow.graph.code_hash import ROOT, read_code
 
 
 def is_own(name: str) -> bool:

@@ -9,15 +9,15 @@ import json
 from collections.abc import Iterable
 
 from opsft.budgets import largest_budget, planned_budget
-from opsft_flow.code_hash import code_hash
-from opsft_flow.config import engine_for
-from opsft_flow.own_code import is_own, own_hash
+from opsft_flow.configuration.config import engine_for
+from opsft_flow.configuration.sources import find_local, fingerprint, problem_path
+from opsft_flow.graph.code_hash import code_hash
+from opsft_flow.graph.own_code import is_own, own_hash
+from opsft_flow.graph.sweep import Sweep
 from opsft_flow.places import Place, iteration_folder, parse_place
 from opsft_flow.points import Point
 from opsft_flow.problem_sets import BOXED, GOLDS
 from opsft_flow.selection import chosen_rules, rules_code
-from opsft_flow.sources import find_local, fingerprint, problem_path
-from opsft_flow.sweep import Sweep
 
 # Keys of the engine block that only vLLM reads: no reason for another engine to sample again.
 VLLM_KEYS = ("gpu_memory_utilization", "kv_cache_memory_mb", "tensor_parallel", "enforce_eager")

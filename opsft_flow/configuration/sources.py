@@ -5,7 +5,7 @@ import pathlib
 
 from opsft_flow.errors import ConfigError
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 TASKS = ROOT / "opsft" / "tasks"
 SAMPLE = 1 << 16
 

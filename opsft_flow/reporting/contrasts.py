@@ -6,8 +6,8 @@ from opsft.estimators.bootstrap import Resampling
 from opsft.estimators.budget_curve import default_budgets
 from opsft.estimators.contrast import Contrast, contrast, resample_group
 from opsft.estimators.responses import Responses
-from opsft_flow.comparisons import Group
-from opsft_flow.summary import estimate_columns
+from opsft_flow.reporting.comparisons import Group
+from opsft_flow.reporting.summary import estimate_columns
 
 SIDE = ("recipe", "budget", "seeds", "iteration")
 CURVE_COLUMNS = [

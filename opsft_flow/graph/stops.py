@@ -11,8 +11,8 @@ import enum
 import json
 import os
 
-from opsft_flow.decisions import decision_file, take_decision
 from opsft_flow.files import read_json
+from opsft_flow.graph.decisions import decision_file, take_decision
 from opsft_flow.places import iteration_folder, policy_manifest, problem_file
 from opsft_flow.points import Point
 

@@ -3,12 +3,12 @@
 import os
 import re
 
-from opsft_flow.config import engine_for, resolve, results_folder, schedule_of, stop_rules
+from opsft_flow.configuration.config import engine_for, resolve, results_folder, schedule_of, stop_rules
+from opsft_flow.configuration.sources import check_model, check_problems
 from opsft_flow.errors import ConfigError
-from opsft_flow.own_code import is_own, own_hash
+from opsft_flow.graph.own_code import is_own, own_hash
 from opsft_flow.places import Place, sampled_policy
 from opsft_flow.points import Point, expand_sweep
-from opsft_flow.sources import check_model, check_problems
 
 
 class Sweep:

@@ -1,6 +1,6 @@
 """Which weights and optimiser states can go: those that nothing still to be run will read, and never the last of a point.
 
-`snakemake prune` drops them by hand; `opsft_flow.keep` does while a sweep runs.
+`snakemake prune` drops them by hand; `opsft_flow.weights.keep` does while a sweep runs.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from opsft_flow.places import Place, measured_on, policy_manifest, sampled_policy, trained_iterations
 from opsft_flow.points import Point
-from opsft_flow.policy import trained_folders
-from opsft_flow.scratch import is_held
+from opsft_flow.weights.policy import trained_folders
+from opsft_flow.weights.scratch import is_held
 
 FOLDERS = ("policy", "trainer")
 

@@ -3,9 +3,9 @@
 import pathlib
 from collections.abc import Iterable
 
+from opsft_flow.graph.plan import Plan
 from opsft_flow.places import trained_iterations
-from opsft_flow.plan import Plan
-from opsft_flow.prune import points_on_disk
+from opsft_flow.weights.prune import points_on_disk
 
 
 def outside(plan: Plan) -> list[tuple[str, str]]:

@@ -14,11 +14,11 @@ from opsft.estimators.bootstrap import Resampling
 from opsft.estimators.budget_curve import default_budgets
 from opsft.estimators.contrast import Group, contrast, resample_group
 from opsft.estimators.responses import Responses
-from opsft_flow.contrasts import CURVE_COLUMNS, DIFFERENCES, difference_columns
 from opsft_flow.places import Place, iteration_folder
 from opsft_flow.points import Point
+from opsft_flow.reporting.contrasts import CURVE_COLUMNS, DIFFERENCES, difference_columns
+from opsft_flow.reporting.summary import training_columns
 from opsft_flow.responses import read_responses
-from opsft_flow.summary import training_columns
 
 ROUNDING = 1e-9
 """The share by which sums of floats may miss a length that is just short enough."""

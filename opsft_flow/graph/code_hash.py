@@ -9,7 +9,7 @@ import functools
 import hashlib
 import pathlib
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = ("opsft", "opsft_flow")
 UNCOUNTED = "opsft_flow/machine/"
 """How nodes are run, which changes no result."""

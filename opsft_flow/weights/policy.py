@@ -10,8 +10,8 @@ import pathlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from opsft_flow.configuration.sources import find_local
 from opsft_flow.files import read_json, sha256_of
-from opsft_flow.sources import find_local
 
 WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.py"]
 ADAPTER = "adapter.safetensors"

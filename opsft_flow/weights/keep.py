@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Hashable, Iterable
 
 from opsft_flow.points import Point
-from opsft_flow.policy import how_to_have_again, trained_folders
-from opsft_flow.prune import Use, prune_point
+from opsft_flow.weights.policy import how_to_have_again, trained_folders
+from opsft_flow.weights.prune import Use, prune_point
 
 EVERY_S = 1.0
 """Seconds between two looks at which jobs have ended."""

@@ -14,8 +14,8 @@ from opsft.estimators.responses import Responses
 from opsft.estimators.seeds import PooledSeeds, pool_seeds
 from opsft_flow.places import Place
 from opsft_flow.points import Point
+from opsft_flow.reporting.summary import estimate_columns
 from opsft_flow.responses import read_responses
-from opsft_flow.summary import estimate_columns
 
 POINT = ("recipe", "budget", "seed", "iteration")
 MEASURES = ("accuracy", "tokens_mean")

@@ -8,7 +8,7 @@ import yaml
 
 from opsft_flow.errors import ConfigError
 
-PRESETS = pathlib.Path(__file__).resolve().parent.parent / "workflow" / "presets.yaml"
+PRESETS = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "presets.yaml"
 ABOUT_COLUMNS = ("columns", "filter", "answer_from", "answer_pattern")
 """Keys of a preset that say how its columns are read: other columns are not read like them."""
 

@@ -1,0 +1,1 @@
+"""The tables and sentences of a finished sweep, from what its nodes measured."""

@@ -1,0 +1,1 @@
+"""Policies on disk: their manifests, checkpoints and scratch folders, and which weights can go."""
