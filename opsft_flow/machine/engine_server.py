@@ -77,7 +77,8 @@ class EngineServer:
         for lock in locks:
             os.close(lock)
         self.own_files = [self.listener.fileno()]
-        messages.send(client, outcome)
+        with contextlib.suppress(BrokenPipeError):
+            messages.send(client, outcome)
         # Closing alone does not end the connection while the other thread waits on it, which can be for a second.
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
@@ -153,11 +154,18 @@ def progress_to(client: socket.socket, every_s: float = 0.5) -> Callable[[int, i
 
 def end_with_client(client: socket.socket, done: threading.Event) -> None:
     """End this process where the client goes away before its work is done: nobody wants it, and its GPU is needed."""
-    with contextlib.suppress(OSError):
-        while not done.is_set():
+    while not done.is_set():
+        try:
             readable, _, _ = select.select([client], [], [], 1.0)
-            if readable and not done.is_set() and not client.recv(1, socket.MSG_PEEK):
-                end()
+            gone = bool(readable) and not client.recv(1, socket.MSG_PEEK)
+        except ConnectionResetError:
+            # It went before it had read all that it was sent.
+            gone = True
+        except (OSError, ValueError):
+            # This process has closed the connection.
+            return
+        if gone and not done.is_set():
+            end()
 
 
 def end_with_head(head: Head) -> None:

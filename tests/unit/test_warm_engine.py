@@ -207,6 +207,31 @@ def test_an_engine_whose_node_is_killed_ends_and_holds_the_gpu_until_then(in_own
         wait_until(lambda: not is_running(server))
 
 
+@pytest.mark.parametrize("unread", [b"", b"progress"])
+def test_an_engine_ends_with_a_client_that_dies_whether_it_has_read_all_or_not(unread, monkeypatch):
+    ended = threading.Event()
+    done = threading.Event()
+    monkeypatch.setattr(engine_server, "end", lambda: (ended.set(), done.set()))
+    server, client = socket.socketpair()
+    watcher = threading.Thread(target=engine_server.end_with_client, args=(server, done))
+    watcher.start()
+    server.sendall(unread)
+    client.close()
+    assert ended.wait(10)
+    watcher.join(10)
+
+
+def test_an_engine_outlives_a_client_that_is_done():
+    server, client = socket.socketpair()
+    done = threading.Event()
+    watcher = threading.Thread(target=engine_server.end_with_client, args=(server, done))
+    watcher.start()
+    done.set()
+    client.close()
+    watcher.join(10)
+    assert not watcher.is_alive()
+
+
 def test_an_idle_engine_ends(in_own_workflow, checkpoints):
     engine_for(checkpoints[0], idle_s=0.5).generate(REQUESTS, SAMPLING, ignore_progress)
     wait_until(lambda: server_of(in_own_workflow) is None)
