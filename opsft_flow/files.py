@@ -2,12 +2,13 @@
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import pathlib
 import shutil
 from collections.abc import Iterator
+
+from opsft_flow.integrity import check_result, parse_json
 
 FULL = ("No space left on device", "Disk quota exceeded")
 
@@ -113,9 +114,6 @@ def write_json(path: str | os.PathLike, value: object) -> None:
 
 
 def read_json(path: str | os.PathLike) -> dict:
-    return json.loads(pathlib.Path(path).read_text())
-
-
-def sha256_of(path: str | os.PathLike) -> str:
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    """A result in JSON. Raises Damaged where it is not what was written."""
+    check_result(path)
+    return parse_json(path)

@@ -6,6 +6,7 @@ import datetime
 import importlib.metadata
 import json
 import os
+import pathlib
 import platform
 import resource
 import sys
@@ -15,7 +16,8 @@ from collections.abc import Callable, Iterator
 
 import threadpoolctl
 
-from opsft_flow.files import DiskFull, is_full_disk, read_json, write_json
+from opsft_flow.files import DiskFull, is_full_disk, write_json
+from opsft_flow.integrity import Damaged, check_result, describe_file, read_sealed, sealed
 from opsft_flow.machine.clock import take_clock
 from opsft_flow.machine.only_copy import only_copy
 from opsft_flow.machine.runtime import find_head
@@ -61,16 +63,25 @@ class Node:
         return {name: described(argument) for name, argument in self.inputs.items()}
 
     def is_made(self) -> bool:
-        """True where every output is there, made with the same settings from the same inputs."""
-        return all(map(os.path.exists, [self.run, *self.outputs])) and self.is_same(self.run)
+        """True where every output is there with the bytes that were written, made with the same settings from the same inputs."""
+        return all(map(os.path.exists, [self.run, *self.outputs])) and self.is_same(self.run) and self.is_undamaged()
 
     def is_same(self, sidecar: str | os.PathLike) -> bool:
         """True where a sidecar tells of this very work."""
-        made = read_json(sidecar)
-        return made["settings"] == self.settings and made.get("inputs") == self.read_from()
+        made = read_sealed(sidecar)
+        return made is not None and made["settings"] == self.settings and made.get("inputs") == self.read_from()
+
+    def is_undamaged(self) -> bool:
+        try:
+            for output in self.outputs:
+                check_result(output)
+        except Damaged as error:
+            print(error, flush=True)
+            return False
+        return True
 
     def write_sidecar(self) -> None:
-        """Write the settings and inputs, and what was run, when, where, for how long and with which versions."""
+        """Write the settings and inputs, the hashes of the outputs, and what was run, when, where, for how long and with which versions."""
         ended = time.time()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         run = {
@@ -84,7 +95,9 @@ class Node:
             "packages": installed_versions(),
             **self.facts,
         }
-        write_json(self.run, {"settings": self.settings, "inputs": self.read, "run": run})
+        outputs = {path.name: describe_file(path) for path in map(pathlib.Path, self.outputs) if path.is_file()}
+        content = {"settings": self.settings, "inputs": self.read, "outputs": outputs, "run": run}
+        write_json(self.run, sealed(content))
 
 
 def described(argument: str) -> dict:
@@ -181,8 +194,9 @@ def say(message: str) -> None:
 
 
 def limit_threads(threads: int) -> None:
-    """Hold numerical libraries, loaded already or later, to `threads`; results on a CPU depend on their number."""
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    """Hold libraries, loaded already or later, to `threads`; numerical results on a CPU depend on their number."""
+    # The last is for hashing.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[variable] = str(threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     threadpoolctl.threadpool_limits(threads)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from opsft.selection.interface import Group, select
 from opsft.selection.statistics import describe
-from opsft_flow.files import read_json
+from opsft_flow.integrity import read_sealed
 from opsft_flow.places import iteration_folder
 from opsft_flow.points import Point
 from opsft_flow.rollout_groups import read_groups
@@ -22,11 +22,10 @@ def replay_rows(settings: dict) -> Iterator[dict]:
         point = Point(block["model"], block["recipe"], block["budget"], block["seed"])
         for i in range(1, block["iterations"] + 1):
             folder = Path(settings["results"], iteration_folder(point, i), "train")
-            if not all(
-                (folder / name).exists() for name in ("rollouts.parquet", "verdicts.parquet", "rollouts.run.json")
-            ):
+            sidecar = read_sealed(folder / "rollouts.run.json")
+            if not sidecar or not all((folder / f"{name}.parquet").exists() for name in ("rollouts", "verdicts")):
                 continue
-            budget = read_json(folder / "rollouts.run.json")["run"]["max_tokens"]
+            budget = sidecar["run"]["max_tokens"]
             groups, _ = read_groups(folder / "rollouts.parquet", folder / "verdicts.parquet")
             keys = {
                 "model": point.model,

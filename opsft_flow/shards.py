@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from opsft.engines import Request, groups
+from opsft_flow.integrity import SIDECAR, Damaged, read_sealed, remedy_of
+from opsft_flow.tables import read_parquet
 
 
 def requests_of(requests: Sequence[Request], max_sequences: int, shard: int, shards: int) -> list[int]:
@@ -24,7 +25,7 @@ def gather(paths: list[str], problem_ids: list[str], samples: int, schema: pa.Sc
 
     Raises ValueError where there are not `samples` rows for each problem.
     """
-    table = pa.concat_tables([pq.read_table(path, schema=schema) for path in paths])
+    table = pa.concat_tables([read_parquet(path, schema=schema) for path in paths])
     position = pc.index_in(table["problem_id"], value_set=pa.array(problem_ids, pa.string()))
     if position.null_count or len(table) != len(problem_ids) * samples:
         raise ValueError(
@@ -37,6 +38,15 @@ def gather(paths: list[str], problem_ids: list[str], samples: int, schema: pa.Sc
     if found != list(itertools.product(range(len(problem_ids)), range(samples))):
         raise ValueError(f"{', '.join(paths)}: some rollouts occur twice, and others are missing")
     return table.take(order).combine_chunks()
+
+
+def run_of(path: str) -> dict:
+    """What the sidecar of a shard says of its run."""
+    sidecar = path.replace(".parquet", SIDECAR)
+    found = read_sealed(sidecar)
+    if found is None:
+        raise Damaged(f"{sidecar}: no sidecar of a shard. {remedy_of(sidecar)}")
+    return found["run"]
 
 
 def gathered_facts(runs: list[dict]) -> dict:

@@ -1,13 +1,16 @@
 """The columns of the tables that nodes hand to each other, and how they are read and written."""
 
+import contextlib
 import hashlib
 import itertools
 import os
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from opsft_flow.files import atomic
+from opsft_flow.integrity import Damaged, check_result, remedy_of
 
 PROBLEM = pa.schema(
     {
@@ -58,28 +61,50 @@ def write_arrow(path: str | os.PathLike, table: pa.Table) -> None:
         pq.write_table(table, temporary, compression="zstd")
 
 
+@contextlib.contextmanager
+def reading(path: str | os.PathLike) -> Iterator[None]:
+    """What is done with a table inside raises Damaged where the file is not what was written, or is no parquet."""
+    check_result(path)
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise Damaged(f"{path}: no parquet: {error}. {remedy_of(path)}") from None
+
+
+def read_parquet(path: str | os.PathLike, **options) -> pa.Table:
+    """A table; `options` are those of `pyarrow.parquet.read_table`. Raises Damaged where the file is not what was written."""
+    with reading(path):
+        return pq.read_table(path, **options)
+
+
 def read_table(path: str | os.PathLike, schema: pa.Schema, columns: list[str] | None = None) -> list[dict]:
-    """Read rows. Raises ValueError where the file has not the columns of `schema`."""
+    """Read rows. Raises ValueError where the file has not the columns of `schema`, Damaged where it is not what was written."""
     return read_arrow(path, schema, columns).to_pylist()
 
 
 def read_arrow(path: str | os.PathLike, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
     """Like `read_table`, as a table: for what is too much for a dict a row."""
-    found = pq.read_schema(path).names
-    missing = [name for name in columns or schema.names if name not in found]
-    if missing:
-        raise ValueError(f"{path}: columns {', '.join(missing)} are missing; found {', '.join(found)}")
-    return pq.read_table(path, columns=columns)
+    with reading(path):
+        found = pq.read_schema(path).names
+        missing = [name for name in columns or schema.names if name not in found]
+        if missing:
+            raise ValueError(
+                f"{path}: columns {', '.join(missing)} are missing; found {', '.join(found)}. {remedy_of(path)}"
+            )
+        return pq.read_table(path, columns=columns)
 
 
 def digests(path: str | os.PathLike, column: str) -> list[bytes]:
     """A hash of each list in a column of lists of numbers: lists that are equal have equal ones. Few rows are in memory at once."""
     found = []
-    for batch in pq.ParquetFile(path).iter_batches(columns=[column], batch_size=4096):
-        lists = batch.column(0)
-        values, ends = lists.values.to_numpy(), lists.offsets.to_numpy()
-        parts = (values[start:end] for start, end in itertools.pairwise(ends))
-        found += [hashlib.blake2b(part, digest_size=16).digest() for part in parts]
+    with reading(path):
+        for batch in pq.ParquetFile(path).iter_batches(columns=[column], batch_size=4096):
+            lists = batch.column(0)
+            values, ends = lists.values.to_numpy(), lists.offsets.to_numpy()
+            parts = (values[start:end] for start, end in itertools.pairwise(ends))
+            found += [hashlib.blake2b(part, digest_size=16).digest() for part in parts]
     return found
 
 

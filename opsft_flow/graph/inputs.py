@@ -4,10 +4,10 @@ import pathlib
 import re
 
 from opsft.budgets import planned_budget
-from opsft_flow.files import read_json
 from opsft_flow.graph.decisions import decision_file, files_read
 from opsft_flow.graph.node_settings import NodeSettings, canonical
 from opsft_flow.graph.stops import Gate, gates_of
+from opsft_flow.integrity import read_sealed
 from opsft_flow.places import (
     Place,
     iteration_folder,
@@ -55,8 +55,8 @@ class Inputs(NodeSettings):
         if folder.exists():
             settings = self.generate_settings(place)
             for sidecar in [*folder.glob("rollouts.run.json"), *sorted(folder.glob("shards/*.run.json"))]:
-                made = read_json(sidecar)
-                if canonical(made["settings"]) == settings:
+                made = read_sealed(sidecar)
+                if made and canonical(made["settings"]) == settings:
                     return made["run"]["shards"]
         return self.config["resources"]["generate"]["shards"]
 
@@ -189,6 +189,7 @@ class Inputs(NodeSettings):
             for i in self.iterations(point):
                 places = [Place(point.model, point, i, name).path for name in (None, *measured_on(block, i))]
                 files += [f"{place}/{table}.parquet" for place in places for table in ("rollouts", "verdicts")]
+                files.append(f"{iteration_folder(point, i)}/train/selected.parquet")
                 decisions += self.decision(point.path, i)
         return [*map(self.path, files), *decisions, *self.summary_inputs(), *self.tracked()]
 

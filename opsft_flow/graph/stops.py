@@ -13,6 +13,7 @@ import os
 
 from opsft_flow.files import read_json
 from opsft_flow.graph.decisions import decision_file, take_decision
+from opsft_flow.integrity import Damaged, read_sealed
 from opsft_flow.places import iteration_folder, policy_manifest, problem_file
 from opsft_flow.points import Point
 
@@ -39,7 +40,7 @@ def gates_of(plan, point: Point) -> dict[int, Gate]:
             try:
                 stopped = stopped or bool(rules and take_decision(rules, folder, i))
                 steady = stopped == bool(read_json(f"{folder}/iter{i}/policy.json")["stopped"])
-            except FileNotFoundError:
+            except (FileNotFoundError, Damaged):
                 steady = False
         if steady and decision and stopped == bool(decision["stopped"]):
             gates[i] = Gate.STANDS
@@ -67,9 +68,13 @@ def training_nodes(plan, point: Point, iteration: int) -> list[tuple[str, str]]:
 
 def is_made(sidecar: str, settings: str) -> bool:
     """True where a result lies on disk that was made with `settings`."""
-    found = read_if_there(sidecar)
+    found = read_sealed(sidecar)
     return found is not None and found["settings"] == json.loads(settings)
 
 
 def read_if_there(path: str) -> dict | None:
-    return read_json(path) if os.path.exists(path) else None
+    """A decision that stands; None where there is none, or a damaged one, which is named by the node that reads it."""
+    try:
+        return read_json(path)
+    except (FileNotFoundError, Damaged):
+        return None

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling
 from opsft_flow.files import read_json
+from opsft_flow.integrity import digest_of
 from opsft_flow.machine import messages
 from opsft_flow.machine.gpus import Gpu, Loan
 from opsft_flow.machine.runtime import Head, connect, end_process, runtime_folder
@@ -56,7 +57,7 @@ class Policy:
     @classmethod
     def of_manifest(cls, manifest_path: str, folder: Path, engine_in_float32: bool) -> "Policy":
         manifest = read_json(manifest_path)
-        weights = {name: entry["sha256"] for name, entry in manifest["files"].items() if name.endswith(".safetensors")}
+        weights = {name: digest_of(entry) for name, entry in manifest["files"].items() if name.endswith(".safetensors")}
         probe = manifest["probe"]
         exact = engine_in_float32 and probe is not None and probe["dtype"] == "float32"
         return cls(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas
 
-from opsft_flow.files import read_json
+from opsft_flow.integrity import read_sealed
 from opsft_flow.reporting.timings import sidecars
 
 RATES = {"generate train": "sample", "generate eval": "sample", "sft": "train"}
@@ -19,8 +19,7 @@ def run_rows(settings: dict) -> list[dict]:
     rows = []
     for keys, sidecar in sidecars(settings):
         file = Path(settings["results"], sidecar)
-        if file.exists():
-            recorded = read_json(file)
+        if recorded := read_sealed(file):
             rows.append({**keys, "code": recorded["settings"].get("code"), "run": recorded["run"]})
     return rows
 

@@ -7,7 +7,8 @@ the problems, a few are shown that were chosen by a rule (`choose`); the counts 
 import os
 
 import pandas
-import pyarrow.parquet as pq
+
+from opsft_flow.tables import read_parquet
 
 LONGEST_TEXT, SHORTEST_TEXT, ALL_TEXT = 4_000, 600, 2_000_000
 """Characters shown of a response: at most, at least, and of all responses of a page together."""
@@ -22,8 +23,8 @@ def read_first_responses(folder: str) -> pandas.DataFrame | None:
     if not (os.path.exists(rollouts) and os.path.exists(verdicts)):
         return None
     first = [("sample", "==", 0)]
-    facts = pq.read_table(rollouts, columns=FACTS, filters=first).to_pandas()
-    graded = pq.read_table(verdicts, columns=VERDICT, filters=first).to_pandas()
+    facts = read_parquet(rollouts, columns=FACTS, filters=first).to_pandas()
+    graded = read_parquet(verdicts, columns=VERDICT, filters=first).to_pandas()
     return facts.merge(graded, on="problem_id", validate="one_to_one")
 
 
@@ -64,7 +65,7 @@ def read_texts(folder: str, problem_ids: set[str]) -> dict[str, str]:
     if not problem_ids:
         return {}
     wanted = [("sample", "==", 0), ("problem_id", "in", sorted(problem_ids))]
-    table = pq.read_table(f"{folder}/rollouts.parquet", columns=["problem_id", "text"], filters=wanted)
+    table = read_parquet(f"{folder}/rollouts.parquet", columns=["problem_id", "text"], filters=wanted)
     return dict(zip(*table.to_pydict().values(), strict=True))
 
 

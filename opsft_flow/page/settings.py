@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from opsft_flow.files import read_json
+from opsft_flow.integrity import read_sealed
 from opsft_flow.places import Place, iteration_folder
 from opsft_flow.points import Point
 
@@ -15,9 +15,10 @@ def point_settings(results: str, block: dict) -> dict[str, object]:
     found: dict[str, object] = flatten(block.get("changing", {}), "")
     for prefix, sidecar in sidecars(block):
         file = Path(results, f"{sidecar}.run.json")
-        if file.exists():
-            recorded = read_json(file)["settings"]
-            found |= flatten({key: value for key, value in recorded.items() if key not in NOT_SETTINGS}, prefix)
+        if recorded := read_sealed(file):
+            found |= flatten(
+                {key: value for key, value in recorded["settings"].items() if key not in NOT_SETTINGS}, prefix
+            )
     return found
 
 

@@ -8,7 +8,7 @@ once for each of them; a share of a GPU counts as its part. `elapsed_seconds` is
 import datetime
 from pathlib import Path
 
-from opsft_flow.files import read_json
+from opsft_flow.integrity import read_sealed
 from opsft_flow.reporting.timings import sidecars
 
 TRAINING = ("generate train", "verify train", "filter", "stop", "sft")
@@ -21,9 +21,9 @@ def cost_rows(settings: dict) -> list[dict]:
     points: dict[tuple, dict[int, list[tuple[str, dict]]]] = {}
     for keys, sidecar in sidecars(settings):
         file = Path(settings["results"], sidecar)
-        if keys["iteration"] and keys["node"] != "track" and file.exists():
+        if keys["iteration"] and keys["node"] != "track" and (found := read_sealed(file)):
             nodes = points.setdefault(tuple(keys[name] for name in POINT), {}).setdefault(keys["iteration"], [])
-            nodes.append((keys["node"], read_json(file)["run"]))
+            nodes.append((keys["node"], found["run"]))
     return [row for point, iterations in points.items() for row in rows_of(point, iterations)]
 
 

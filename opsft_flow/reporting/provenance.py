@@ -8,7 +8,7 @@ import collections
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from opsft_flow.files import read_json
+from opsft_flow.integrity import read_sealed
 from opsft_flow.places import Place, measured_on, problem_file
 from opsft_flow.points import Point
 
@@ -54,8 +54,8 @@ def places_of(settings: dict, model: str, benchmark: str) -> Iterator[Place]:
 
 def values_of(result: Path, columns: Callable[[dict], dict]) -> Iterator[tuple[str, object]]:
     sidecar = result.with_suffix(".run.json")
-    if sidecar.exists():
-        yield from ((name, value) for name, value in columns(read_json(sidecar)).items() if value is not None)
+    if found := read_sealed(sidecar):
+        yield from ((name, value) for name, value in columns(found).items() if value is not None)
 
 
 def problem_columns(sidecar: dict) -> dict:

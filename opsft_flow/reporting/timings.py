@@ -7,7 +7,7 @@ result aside: starting Python, imports, starting an engine, loading weights, rea
 from collections.abc import Iterator
 from pathlib import Path
 
-from opsft_flow.files import read_json
+from opsft_flow.integrity import read_sealed
 from opsft_flow.places import Place, iteration_folder, measured_on
 from opsft_flow.points import Point
 from opsft_flow.reporting.summary import KEYS
@@ -20,7 +20,7 @@ WRITING = ("write", "write optimizer", "hash")
 
 
 def timing_rows(settings: dict) -> tuple[list[dict], int]:
-    """A row for each node of the sweep that has a sidecar, and how many have none: pruned, or made by an older version.
+    """A row for each node of the sweep that has a sidecar, and how many have none, or a damaged one.
 
     `settings` are those of the timings node: results, points (with iterations, benchmarks, tracked iterations, and decided ones where stop rules are set) and base
     (benchmarks of each model). A phase that did not occur took 0 s.
@@ -28,8 +28,8 @@ def timing_rows(settings: dict) -> tuple[list[dict], int]:
     rows, missing = [], 0
     for keys, sidecar in sidecars(settings):
         file = Path(settings["results"], sidecar)
-        if file.exists():
-            rows.append({**keys, **time_columns(read_json(file)["run"])})
+        if found := read_sealed(file):
+            rows.append({**keys, **time_columns(found["run"])})
         else:
             missing += 1
     columns = dict.fromkeys(name for row in rows for name in row)

@@ -5,7 +5,7 @@ import pathlib
 import shutil
 
 from opsft_flow.files import atomic
-from opsft_flow.weights.policy import ADAPTER, adapter_of, checkpoint_of, files_of, locate, optimizer_of
+from opsft_flow.weights.policy import ADAPTER, adapter_of, checkpoint_of, files_of, optimizer_of, start_of
 
 
 def load_policy(manifest: str | os.PathLike, parent: dict, sft: dict, seed: int, trust_remote_code: bool, quiet: bool):
@@ -25,7 +25,7 @@ def load_policy(manifest: str | os.PathLike, parent: dict, sft: dict, seed: int,
     if quiet:
         disable_progress_bar()
     # An adapter lies over the weights that the point began with.
-    start = locate(manifest, {**parent, "path": None}) if sft["lora"] else checkpoint_of(manifest)
+    start = start_of(manifest) if sft["lora"] else checkpoint_of(manifest)
     config = without_dropout(AutoConfig.from_pretrained(start, trust_remote_code=trust_remote_code))
     model = AutoModelForCausalLM.from_pretrained(
         start, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=trust_remote_code

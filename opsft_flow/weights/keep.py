@@ -10,6 +10,7 @@ import pathlib
 import threading
 from collections.abc import Callable, Hashable, Iterable
 
+from opsft_flow.integrity import Damaged
 from opsft_flow.points import Point
 from opsft_flow.weights.policy import how_to_have_again, trained_folders
 from opsft_flow.weights.prune import Use, prune_point
@@ -110,13 +111,13 @@ class Keeper:
         return self.points.get(folder.relative_to(self.results).as_posix()) if inside else None
 
     def prune(self, points: Iterable[Point]) -> None:
-        """A folder that cannot be deleted is a line in the log, and no reason to stop the sweep."""
+        """A folder that cannot be deleted, or a manifest that cannot be read, is a line in the log, and no reason to stop the sweep."""
         uses = list(self.uses.values())
         for point in points:
             try:
                 for folder, size in prune_point(self.results, point, self.blocks[point], self.keep, uses):
                     self.write(f"dropped {folder} ({size / 1e6:,.1f} MB)")
-            except OSError as error:
+            except (OSError, Damaged) as error:
                 self.write(f"{point.path}: {error}")
 
     def write(self, line: str) -> None:

@@ -1,6 +1,6 @@
 """Policy manifests: the small files that are the edges of the graph.
 
-A manifest says where a policy's checkpoint lies, the SHA-256 of its files, whose child it is and how it was trained.
+A manifest says where a policy's checkpoint lies, size and BLAKE3 of its files, whose child it is and how it was trained.
 The folder of a checkpoint is no declared output: a manifest is written after everything it names is on disk, and
 weights may be dropped while their manifest stays.
 """
@@ -8,10 +8,10 @@ weights may be dropped while their manifest stays.
 import os
 import pathlib
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from opsft_flow.configuration.sources import find_local
-from opsft_flow.files import read_json, sha256_of
+from opsft_flow.files import read_json
+from opsft_flow.integrity import Damaged, check_file, describe_file
 
 WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.py"]
 ADAPTER = "adapter.safetensors"
@@ -23,30 +23,40 @@ def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def describe_folder(folder: pathlib.Path) -> dict[str, dict]:
-    """Size and SHA-256 of every file of a checkpoint, by name."""
-    files = files_of(folder)
-    # Hashing lets go of the interpreter: the shards of a large model are read side by side.
-    with ThreadPoolExecutor() as pool:
-        hashes = pool.map(sha256_of, files)
-    return {p.name: {"bytes": p.stat().st_size, "sha256": digest} for p, digest in zip(files, hashes, strict=True)}
+    """Size and BLAKE3 of every file of a checkpoint, by name."""
+    return {path.name: describe_file(path) for path in files_of(folder)}
 
 
 def checkpoint_of(manifest_path: str | os.PathLike) -> pathlib.Path:
-    """The checkpoint folder that a manifest names.
+    """The checkpoint folder that a manifest names, all of which is read and hashed: for who loads it next.
 
-    Raises ValueError where it has been dropped, or where a file is missing or has another size than was written down.
+    Raises ValueError where it has been dropped, Damaged where a file is missing or has other bytes than were written down.
     """
     manifest = read_json(manifest_path)
-    return require(locate(manifest_path, manifest), manifest["files"], manifest_path)
+    remedy = base_remedy(manifest) if manifest["path"] is None else how_to_have_again([manifest_path])
+    return require(locate(manifest_path, manifest), manifest["files"], manifest_path, remedy)
+
+
+def start_of(manifest_path: str | os.PathLike) -> pathlib.Path:
+    """Like `checkpoint_of`, of the base model that a policy began with; a manifest of before its files were written down checks none."""
+    manifest = read_json(manifest_path)
+    base = locate(manifest_path, {**manifest, "path": None})
+    return require(base, base_files(manifest), manifest_path, base_remedy(manifest))
+
+
+def base_files(manifest: dict) -> dict[str, dict]:
+    """The files of the base model that a policy began with."""
+    return manifest["files"] if manifest["path"] is None else manifest.get("base_files", {})
 
 
 def optimizer_of(manifest_path: str | os.PathLike) -> pathlib.Path | None:
-    """The file of the optimiser's state that a manifest names, or None where there is none (the base model)."""
+    """The file of the optimiser's state that a manifest names, or None where there is none (the base model). Checked like a checkpoint."""
     manifest = read_json(manifest_path)
     if manifest["optimizer"] is None:
         return None
     folder = locate_state(manifest_path, manifest)
-    return require(folder, manifest["optimizer"]["files"], manifest_path) / "optimizer.safetensors"
+    require(folder, manifest["optimizer"]["files"], manifest_path, how_to_have_again([manifest_path]))
+    return folder / "optimizer.safetensors"
 
 
 def adapter_of(manifest_path: str | os.PathLike) -> pathlib.Path | None:
@@ -80,7 +90,7 @@ def copy_forward(manifest_path: str | os.PathLike, manifest: dict, folder: pathl
     if manifest["path"] is not None:
         pointers["path"] = os.path.relpath(locate(manifest_path, manifest), folder)
     if manifest["optimizer"] is not None:
-        state = optimizer_of(manifest_path).parent
+        state = locate_state(manifest_path, manifest)
         pointers["optimizer"] = {**manifest["optimizer"], "path": os.path.relpath(state, folder)}
     return {
         "copied": True,
@@ -102,7 +112,10 @@ def trained_folders(manifest_path: str | os.PathLike) -> tuple[pathlib.Path | No
 
 def is_whole(manifest_path: str | os.PathLike) -> bool:
     """True where a trained policy's folders are there, so that the next one can be trained from it."""
-    return all(folder.exists() for folder in trained_folders(manifest_path) if folder)
+    try:
+        return all(folder.exists() for folder in trained_folders(manifest_path) if folder)
+    except Damaged:
+        return False
 
 
 def first_to_train(manifest_path: str | os.PathLike) -> str:
@@ -114,22 +127,25 @@ def first_to_train(manifest_path: str | os.PathLike) -> str:
     return str(folder.with_name(f"iter{iteration}") / "policy.json")
 
 
-def how_to_have_again(manifests: Iterable[str]) -> str:
+def how_to_have_again(manifests: Iterable[str | os.PathLike]) -> str:
     """What to do where the weights or states that `manifests` name are needed again."""
     first = " ".join(sorted({first_to_train(manifest) for manifest in manifests}))
     return f"To train again from the last that were kept, and run what follows, add to the command: --forcerun {first}"
 
 
-def require(folder: pathlib.Path, files: dict[str, dict], manifest_path: str | os.PathLike) -> pathlib.Path:
+def base_remedy(manifest: dict) -> str:
+    """What to do where the files of a base model have changed."""
+    if find_local(manifest["source"]) is not None:
+        return "Put the file back; or run again, which begins anew with the base model as it is now"
+    return "Delete it, and the file that it points at, and run again, which fetches the base model again"
+
+
+def require(
+    folder: pathlib.Path, files: dict[str, dict], manifest_path: str | os.PathLike, remedy: str
+) -> pathlib.Path:
+    """A folder of weights or of a state, once each of its files is as the manifest describes it; `remedy` says how to go on where not."""
     if not folder.exists():
-        raise ValueError(
-            f"{manifest_path} names {folder}, which is not there: it was dropped or moved. "
-            f"{how_to_have_again([str(manifest_path)])}"
-        )
+        raise ValueError(f"{manifest_path} names {folder}, which is not there: it was dropped or moved. {remedy}")
     for name, entry in files.items():
-        found = (folder / name).stat().st_size if (folder / name).exists() else "no such file"
-        if found != entry["bytes"]:
-            raise ValueError(
-                f"{folder / name}: {entry['bytes']} bytes were written down in {manifest_path}, found {found}"
-            )
+        check_file(folder / name, entry, manifest_path, remedy)
     return folder

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from opsft_flow.integrity import Damaged
 from opsft_flow.places import Place, measured_on, policy_manifest, sampled_policy, trained_iterations
 from opsft_flow.points import Point
 from opsft_flow.weights.policy import trained_folders
@@ -166,9 +167,13 @@ def prune_points(
 ) -> Iterator[tuple[pathlib.Path, int]]:
     """Drop all that can go of the points on disk that `blocks` names; yields each folder and its bytes.
 
-    Another configuration may share the folder. What its points still need is known to it alone.
+    Another configuration may share the folder. What its points still need is known to it alone. A point with a damaged manifest, which
+    may name any of its weights, is left alone, and said so.
     """
     uses = list(uses)
     for point in points_on_disk(results):
         if point in blocks:
-            yield from prune_point(results, point, blocks[point], keep, uses)
+            try:
+                yield from prune_point(results, point, blocks[point], keep, uses)
+            except Damaged as error:
+                print(f"left alone, for it is not known which weights it needs: {point.path}: {error}", flush=True)

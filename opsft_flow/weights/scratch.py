@@ -11,8 +11,11 @@ import pathlib
 import shutil
 import time
 
-from opsft_flow.files import atomic, read_json, remove_leftovers, write_json
+from opsft_flow.files import atomic, remove_leftovers, write_json
+from opsft_flow.integrity import Damaged, check_file, describe_file, read_sealed, sealed
 from opsft_flow.machine.file_lock import read_holder, try_lock, write_holder
+
+TENSORS = ("weights.safetensors", "optimizer.safetensors")
 
 
 class Scratch:
@@ -50,7 +53,8 @@ class Scratch:
             temporary.mkdir()
             save_file(weights, temporary / "weights.safetensors")
             save_file(optimizer, temporary / "optimizer.safetensors")
-            write_json(temporary / "progress.json", progress)
+            files = {name: describe_file(temporary / name) for name in TENSORS}
+            write_json(temporary / "progress.json", sealed({"progress": progress, "files": files}))
 
     def remove(self) -> None:
         """Delete the folder once the node's result is in place, which fails no more: what cannot be deleted is left to `prune`."""
@@ -77,13 +81,22 @@ class SharedScratch:
 
 
 def read_state(state: pathlib.Path) -> tuple[dict, dict, dict] | None:
-    """The progress, weights and optimiser's state that were saved last, or None."""
+    """The progress, weights and optimiser's state that were saved last; None where nothing was, or where that is damaged."""
     from safetensors.torch import load_file
 
     if not state.exists():
         return None
-    optimizer = load_file(state / "optimizer.safetensors")
-    return read_json(state / "progress.json"), load_file(state / "weights.safetensors"), optimizer
+    record = state / "progress.json"
+    try:
+        saved = read_sealed(record)
+        if saved is None or "files" not in saved:
+            raise Damaged(f"{record}: damaged, or of an older version")
+        for name in TENSORS:
+            check_file(state / name, saved["files"][name], record, "")
+    except Damaged as error:
+        print(f"the training begins anew, for what an interrupted one has left cannot be used: {error}", flush=True)
+        return None
+    return saved["progress"], *(load_file(state / name) for name in TENSORS)
 
 
 def is_held(folder: pathlib.Path) -> bool:

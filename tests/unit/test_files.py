@@ -1,14 +1,13 @@
 """Atomic writes: a reader sees the old file or the whole new one."""
 
 import errno
-import hashlib
 import os
 import shutil
 from types import SimpleNamespace
 
 import pytest
 
-from opsft_flow.files import DiskFull, atomic, check_room, read_json, sha256_of, write_json
+from opsft_flow.files import DiskFull, atomic, check_room, read_json, write_json
 
 
 def write_half(path) -> None:
@@ -131,11 +130,6 @@ def test_nan_and_infinity_are_refused_and_write_nothing(tmp_path, value):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a", {"x": value})
     assert list(tmp_path.iterdir()) == []
-
-
-def test_sha256_is_that_of_the_bytes(tmp_path):
-    (tmp_path / "a").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
 
 
 def test_what_a_killed_writer_has_left_is_removed_by_the_next_one_of_the_same_file(tmp_path):

@@ -346,8 +346,8 @@ def test_every_node_before_the_tables_has_a_result_among_the_targets():
     plan = Plan(example_config())
     every = plan.every_result()
     # 2 base places with 3 files each, the base model and the problem sets; of each of 2 iterations of 2 points: rollouts and verdicts
-    # of training, the filter, the policy, and 3 files for each of 2 benchmarks; and the tracking of each point.
-    assert len(every) == len(set(every)) == 2 * 3 + 1 + len(plan.problem_sets()) + 2 * 2 * (4 + 2 * 3) + 2
+    # of training, the two files of the filter, the policy, and 3 files for each of 2 benchmarks; and the tracking of each point.
+    assert len(every) == len(set(every)) == 2 * 3 + 1 + len(plan.problem_sets()) + 2 * 2 * (5 + 2 * 3) + 2
     assert {*plan.shared(), *plan.summary_inputs(), *plan.tracked()} <= set(every)
 
 

@@ -1,10 +1,10 @@
 """Policy manifests: what they describe, where their checkpoint lies, and what is refused."""
 
-import hashlib
 import shutil
 import sys
 import types
 
+import blake3
 import pytest
 
 from opsft_flow.files import write_json
@@ -43,7 +43,7 @@ def test_a_folder_is_described_by_the_sizes_and_hashes_of_what_is_loaded_from_it
     for name in (*wanted, *other):
         (tmp_path / name).write_bytes(b"abc")
     (tmp_path / "onnx.json").mkdir()
-    entry = {"bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
+    entry = {"bytes": 3, "blake3": blake3.blake3(b"abc").hexdigest()}
     assert describe_folder(tmp_path) == dict.fromkeys(wanted, entry)
 
 

@@ -9,12 +9,20 @@ import sys
 import tempfile
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
+from opsft_flow.examination import examine_folder
 from opsft_flow.graph.code_record import record_code
 from opsft_flow.weights.keep import Keeper, check_uses, policy_uses
 from opsft_flow.machine.runs import announce_run
 from opsft_flow.machine.stale_locks import record_locks
 from opsft_flow.machine.unseen import forget_finished
+
+# Nothing reads some of the tables, and Snakemake looks at times alone: so they are looked at whenever it is called.
+if workflow.is_main_process:
+    for table, damage in examine_folder(SUMMARY):
+        if damage:
+            logger.warning(damage)
 
 KEEPER = Keeper(RESULTS, PLAN.config["keep"], f"{LOGS}/keep.log")
 

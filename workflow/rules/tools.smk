@@ -1,5 +1,5 @@
-# Targets to call by name: `snakemake plan`, `snakemake why`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`; and the
-# parts of the sweep that calls of Snakemake which run side by side have in common, and not: `snakemake shared`, `snakemake points`.
+# Targets to call by name: `snakemake plan`, `snakemake why`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`,
+# `snakemake verify_results`; and the parts of the sweep that calls of Snakemake which run side by side have in common, and not: `snakemake shared`, `snakemake points`.
 from opsft_flow.graph.node_settings import canonical
 
 
@@ -91,3 +91,18 @@ rule replay:
         "what selection rules would keep of the rollouts on disk"
     shell:
         "{params.command} --settings - 2>&1 <<< {params.settings:q} | tee {log:q}"
+
+
+rule verify_results:
+    log:
+        f"{LOGS}/verify_results.log",
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        command=command_of("verify_results"),
+        settings=canonical({"results": RESULTS}),
+    message:
+        "look for results whose bytes have changed"
+    shell:
+        "{params.command} --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -12,6 +12,7 @@ from opsft_flow.node import node
 from opsft_flow.reporting.comparisons import PAIR_COLUMNS, pair_rows, read_groups, recipe_rows
 from opsft_flow.reporting.contrasts import CONTRAST_COLUMNS, contrast_rows
 from opsft_flow.reporting.cuts import CUT_COLUMNS, cut_rows
+from opsft_flow.tables import read_parquet
 
 WHOLE_NUMBERS = (
     "iteration",
@@ -35,7 +36,7 @@ def main() -> None:
                 pairs += pair_rows(group, settings["resampling"])
                 recipes += recipe_rows(group, settings["resampling"])
                 contrasts += contrast_rows(group, settings["budgets"], Resampling(**settings["resampling"]))
-            cuts = cut_rows(settings, pandas.read_parquet(job.points))
+            cuts = cut_rows(settings, read_parquet(job.points).to_pandas())
         tables = {
             job.pairs: pandas.DataFrame(pairs, columns=PAIR_COLUMNS),
             job.recipes: pandas.DataFrame(recipes),

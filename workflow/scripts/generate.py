@@ -14,12 +14,13 @@ from opsft.engines import EngineSettings, Request, Sampling, check_requests
 from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed, stop_tokens
 from opsft.tokenizer import load_tokenizer, response_texts
 from opsft_flow.files import atomic, read_json
+from opsft_flow.integrity import check_result
 from opsft_flow.machine.sampling import sample
 from opsft_flow.machine.unseen import forget
 from opsft_flow.node import Node, node
 from opsft_flow.places import shard_file
 from opsft_flow.progress import reporter
-from opsft_flow.shards import gather, gathered_facts, requests_of
+from opsft_flow.shards import gather, gathered_facts, requests_of, run_of
 from opsft_flow.tables import PROBLEM, ROLLOUT, read_table, write_arrow, write_table
 from opsft_flow.weights.policy import checkpoint_of
 
@@ -136,7 +137,7 @@ def gather_shards(job: Node, problems: list[dict], shards: int) -> None:
         problem_ids = [problem["problem_id"] for problem in problems]
         table = gather(paths, problem_ids, job.settings["rollouts"]["samples"], ROLLOUT)
         write_arrow(job.rollouts, table)
-    job.facts |= gathered_facts([read_json(path.replace(".parquet", ".run.json"))["run"] for path in paths])
+    job.facts |= gathered_facts([run_of(path) for path in paths])
     print(f"{len(table):,} responses, {job.facts['tokens']:,} tokens, gathered from {shards} shards", flush=True)
 
 
@@ -145,6 +146,7 @@ def sample_nothing(job: Node) -> None:
     if job.measured == "none":
         write_table(job.rollouts, [], ROLLOUT)
     else:
+        check_result(job.measured)
         with atomic(job.rollouts) as temporary:
             shutil.copyfile(job.measured, temporary)
     job.facts |= {"shards": int(job.shards), "tokens": 0, "tokens_per_second": 0.0}

@@ -5,8 +5,17 @@ import json
 import os
 
 from opsft_flow.files import read_json
+from opsft_flow.integrity import Damaged
 from opsft_flow.places import iteration_folder, measured_on
 from opsft_flow.points import Point
+
+
+def last_decision(manifests: list[str]) -> tuple[dict | None, str | None]:
+    """Why a point has stopped, by the last of its manifests; and what is wrong with that one."""
+    try:
+        return (read_json(manifests[-1])["stopped"] if manifests else None), None
+    except Damaged as error:
+        return None, str(error)
 
 
 def main() -> None:
@@ -21,11 +30,13 @@ def main() -> None:
             f"{settings['results']}/{iteration_folder(point, i)}/policy.json" for i in range(1, iterations + 1)
         ]
         trained = [file for file in manifests if os.path.exists(file)]
-        stopped = read_json(trained[-1])["stopped"] if trained else None
+        stopped, damaged = last_decision(trained)
         nodes += 4 * iterations + 3 * sum(len(measured_on(block, i)) for i in range(1, iterations + 1))
         print(f"{point.path}: {len(trained)} of {iterations} iterations done; measured on {', '.join(benchmarks)}")
         if stopped:
             print(f"    stopped after iteration {stopped['iteration']}, {stopped['rule']}: {stopped['message']}")
+        if damaged:
+            print(f"    {damaged}")
     for model, benchmarks in settings["base"].items():
         nodes += 3 * len(benchmarks)
         print(f"{model}/base: measured on {', '.join(benchmarks)}")

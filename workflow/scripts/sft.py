@@ -10,10 +10,10 @@ import os
 import pathlib
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from opsft_flow.files import check_room, read_json, remove_leftovers, sha256_of, size_of, write_json
+from opsft_flow.files import check_room, read_json, remove_leftovers, size_of, write_json
+from opsft_flow.integrity import blake3_of
 from opsft_flow.machine.gpus import VISIBLE, borrow_gpus, gpu_facts
 from opsft_flow.machine.runtime import die_with_parent
 from opsft_flow.machine.warm_engine import put_to_sleep
@@ -22,7 +22,7 @@ from opsft_flow.points import Point
 from opsft_flow.progress import reporter
 from opsft_flow.tables import ROLLOUT, SELECTED, align, read_table
 from opsft_flow.weights.checkpoints import load_policy, write_checkpoint, write_trainer
-from opsft_flow.weights.policy import checkpoint_of, copy_forward, describe_folder
+from opsft_flow.weights.policy import base_files, copy_forward, describe_folder, locate
 from opsft_flow.weights.scratch import Scratch, SharedScratch, scratch_name
 
 COLUMNS = ["problem_id", "sample", "prompt_ids", "response_ids", "tokens", "logprob"]
@@ -120,7 +120,7 @@ def hold_gpu(job: Node) -> Iterator[None]:
 
 def own_scratch(job: Node, folder: pathlib.Path) -> Scratch | SharedScratch:
     """The scratch folder of exactly this training, locked; what killed writers left beside the checkpoint is removed."""
-    name = scratch_name(str(job.settings), *map(sha256_of, (job.parent, job.rollouts, job.selected)))
+    name = scratch_name(str(job.settings), *map(blake3_of, (job.parent, job.rollouts, job.selected)))
     if PROCESS > 0:
         return SharedScratch(folder.parent / ".scratch" / name)
     scratch = Scratch(folder.parent / ".scratch" / name)
@@ -161,7 +161,7 @@ def train_policy(job: Node, parent: dict, folder: pathlib.Path) -> dict:
     with hold_gpu(job):
         trained = train_on_device(job, parent, model, batch, moments, scratch)
     leave_the_rest_to_the_first()
-    part = write_policy(job, model, trained, folder)
+    part = write_policy(job, parent, model, trained, folder)
     job.finished = scratch.remove
     return part
 
@@ -193,15 +193,15 @@ def train_on_device(job: Node, parent: dict, model, batch, moments: dict, scratc
     return Trained(metrics, weights, state, adapter)
 
 
-def write_policy(job: Node, model, trained: Trained, folder: pathlib.Path) -> dict:
+def write_policy(job: Node, parent: dict, model, trained: Trained, folder: pathlib.Path) -> dict:
     """Write the checkpoint and the optimiser's state, and return their part of the manifest."""
     with job.phase("write"):
         trusted = job.settings["trust_remote_code"]
-        write_checkpoint(model, trained.weights, checkpoint_of(job.parent), folder / "policy", trusted)
+        write_checkpoint(model, trained.weights, locate(job.parent, parent), folder / "policy", trusted)
     with job.phase("write optimizer"):
         write_trainer(trained.moments, trained.adapter, folder / "trainer")
-    with job.phase("hash"), ThreadPoolExecutor() as pool:
-        policy, trainer = pool.map(describe_folder, (folder / "policy", folder / "trainer"))
+    with job.phase("hash"):
+        policy, trainer = map(describe_folder, (folder / "policy", folder / "trainer"))
     return {
         "copied": False,
         "path": "policy",
@@ -297,7 +297,8 @@ def main() -> None:
         manifest = {
             "source": parent["source"],
             "revision": parent["revision"],
-            "parent": sha256_of(job.parent),
+            "parent": blake3_of(job.parent),
+            "base_files": base_files(parent),
             "iteration": job.settings["iteration"],
             "updates": parent["updates"] + metrics["updates"],
             "tokens_trained": parent["tokens_trained"] + metrics["tokens_trained"],

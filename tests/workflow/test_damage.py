@@ -1,0 +1,57 @@
+"""Results that are damaged while their times stay: what reads one fails with one message, and what reads none goes on."""
+
+from tests.unit.damages import damage, empty, flip, replace_by_folder, truncate
+
+POINTS = "results/toy/opsft"
+L40, L80 = f"{POINTS}/L40/seed0", f"{POINTS}/L80/seed0"
+READ_BY = {
+    # What is damaged, how, and what reads it: its result and its log.
+    f"{L40}/iter2/train/rollouts.parquet": (truncate, "L40/seed0/iter2/train/verdicts.parquet", "verify.log"),
+    f"{L40}/iter1/policy/model.safetensors": (flip, "L40/seed0/iter1/eval/sums/rollouts.parquet", "generate.log"),
+    f"{L80}/iter1/trainer/optimizer.safetensors": (flip, "L80/seed0/iter2/policy.json", "sft.log"),
+    f"{L80}/iter1/eval/sums/verdicts.parquet": (
+        replace_by_folder,
+        "L80/seed0/iter1/eval/sums/metrics.json",
+        "evaluate.log",
+    ),
+}
+
+
+def test_what_reads_a_damaged_result_fails_with_one_message_that_says_how_to_go_on(checkout):
+    for file, (how, _, _) in READ_BY.items():
+        damage(checkout.folder / file, how)
+    targets = [f"{POINTS}/{target}" for _, target, _ in READ_BY.values()]
+    done = checkout.run("--cores", "2", "--keep-going", *targets, "--forcerun", *targets, check=False)
+    assert done.returncode
+    for file, (_, target, log) in READ_BY.items():
+        lines = (checkout.folder / "results/logs/toy/opsft" / target).with_name(log).read_text().splitlines()
+        assert lines[-1].startswith(f"error: {file}: "), lines
+        assert f"delete {file} and run again" in lines[-1] or "--forcerun " in lines[-1]
+        assert not (checkout.folder / POINTS / target).exists()
+    examined = checkout.run("--cores", "1", "verify_results", check=False)
+    named = {line.split(": ")[1] for line in examined.stdout.splitlines() if line.startswith("error: ")}
+    assert (named, examined.returncode) == (set(READ_BY), 1)
+
+
+def test_damaged_records_block_neither_plans_nor_pruning(checkout):
+    sidecar, manifest = f"{POINTS}/L40/seed0/iter1/train/rollouts.run.json", f"{POINTS}/L80/seed0/iter2/policy.json"
+    damage(checkout.folder / sidecar, empty)
+    assert checkout.would_run() == {}
+    damage(checkout.folder / manifest, empty)
+    for command in ("plan", "prune"):
+        done = checkout.run("--cores", "1", command)
+        assert f"{manifest}: " in done.stdout + done.stderr
+    assert (checkout.folder / POINTS / "L80/seed0/iter1/policy").exists()
+    assert not (checkout.folder / POINTS / "L40/seed0/iter1/policy").exists()
+    assert "Nothing would run" in checkout.run("--cores", "1", "why").stdout
+
+
+def test_a_damaged_result_that_is_deleted_is_made_again(checkout):
+    (checkout.folder / L40 / "iter1/train/selected.parquet").unlink()
+    assert checkout.would_run()["filter"] == 2
+    pairs = checkout.folder / "results/summary/pairs.csv"
+    damage(pairs, truncate)
+    done = checkout.run("--dry-run")
+    assert "results/summary/pairs.csv: " in done.stdout + done.stderr
+    pairs.unlink()
+    assert checkout.would_run()["compare"] == 1
