@@ -20,6 +20,7 @@ from opsft_flow.files import DiskFull, is_full_disk, write_json
 from opsft_flow.integrity import Damaged, check_result, describe_file, read_sealed, sealed
 from opsft_flow.machine.clock import take_clock
 from opsft_flow.machine.only_copy import only_copy
+from opsft_flow.machine.printable import printable, printable_output
 from opsft_flow.machine.runtime import find_head
 from opsft_flow.machine.unseen import bring_back, forget, keep
 
@@ -149,6 +150,12 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], ma
         parser.add_argument(f"--{name}", required=True)
     this = Node(parser.parse_args(), inputs, outputs)
     limit_threads(this.threads)
+    with printable_output():
+        yield from run_node(this, may_take)
+
+
+def run_node(this: Node, may_take: bool) -> Iterator[Node]:
+    """What is left of `node` when its command line has been read."""
     try:
         with only_copy(this.outputs[0], lambda: may_take and take_result(this), this.is_made) as taken:
             if taken:
@@ -190,7 +197,7 @@ def say(message: str) -> None:
         head = find_head()
         if head is not None:
             with contextlib.suppress(OSError), open(f"/proc/{head.pid}/fd/2", "a") as terminal:
-                print(message, file=terminal)
+                print(printable(message), file=terminal)
 
 
 def limit_threads(threads: int) -> None:

@@ -9,6 +9,7 @@ import fcntl
 import itertools
 import os
 import runpy
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from opsft_flow.machine import messages
 from opsft_flow.machine.clock import pass_clock
+from opsft_flow.machine.printable import make_output_printable
 from opsft_flow.machine.runtime import Head, connect, end_process, find_head, remove_leftovers_of_heads
 
 FORK = "OPSFT_FORK"
@@ -50,6 +52,9 @@ def main() -> None:
             status = run_forked(head, command, started)
         except (PermissionError, ValueError) as error:
             sys.exit(f"error: {error}")
+        except KeyboardInterrupt:
+            # The script is ended with its launcher.
+            sys.exit(128 + signal.SIGINT)
         if status is not None:
             sys.exit(status)
         if not head.is_alive():
@@ -69,6 +74,7 @@ def with_settings(command: list[str]) -> list[str]:
 def run_script(command: list[str], started: float) -> None:
     """Run a script as if Python had been started with it; `started` is when its node was, in seconds since the epoch."""
     pass_clock(started)
+    make_output_printable()
     sys.argv = command
     sys.path.insert(0, str(Path(command[0]).parent))
     runpy.run_path(command[0], run_name="__main__")

@@ -11,6 +11,7 @@ import sys
 
 from opsft_flow.graph.ask_snakemake import decided
 from opsft_flow.machine.launch import with_settings
+from opsft_flow.machine.printable import make_output_printable
 from opsft_flow.machine.runs import living_runs
 from opsft_flow.points import Point
 from opsft_flow.weights.keep import policy_uses
@@ -18,6 +19,7 @@ from opsft_flow.weights.prune import points_on_disk, prune_points
 
 
 def main() -> None:
+    make_output_printable()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True)
     parser.add_argument("--workflow", required=True, type=json.loads)

@@ -20,6 +20,7 @@ from opsft_flow.graph.plan import Plan
 from opsft_flow.graph.setting_changes import changes
 from opsft_flow.graph.why import MOST_LINES, PlannedJob, aligned, every_job, in_groups, totals
 from opsft_flow.machine.launch import with_settings
+from opsft_flow.machine.printable import make_output_printable
 
 TOLD = (
     "output files have to be generated",
@@ -97,6 +98,7 @@ def names(files) -> tuple[str, ...]:
 
 
 def main() -> None:
+    make_output_printable()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True)
     parser.add_argument("--log", required=True)
