@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas
 
 from opsft_flow.reporting.costs import POINT
+from opsft_flow.reporting.headline import headline
 
 CELL = ["model", "benchmark", "recipe", "budget"]
 
@@ -13,7 +14,10 @@ def findings(
     points: pandas.DataFrame, cuts: pandas.DataFrame, contrasts: pandas.DataFrame, costs: pandas.DataFrame
 ) -> str:
     """Markdown: for each model and benchmark the base model, then each recipe and budget with all its seeds, then what differs."""
-    parts = ["# What the sweep found"]
+    parts = [
+        "# What the sweep found",
+        headline(cuts, lambda row: f"{row['recipe']}, {budget_name(row['budget'])}", differences),
+    ]
     for (model, benchmark), base in points[points["recipe"] == "base"].groupby(["model", "benchmark"], sort=False):
         own = cuts[(cuts["model"] == model) & (cuts["benchmark"] == benchmark)]
         pairs = contrasts[(contrasts["model"] == model) & (contrasts["benchmark"] == benchmark)]
@@ -37,6 +41,8 @@ def cell_sentences(rows: pandas.DataFrame, costs: pandas.DataFrame) -> str:
     seeds = f"{last['seeds']:.0f} {'seed' if last['seeds'] == 1 else 'seeds'}"
     head = f"**{last['recipe']}, {budget_name(last['budget'])}** ({seeds}), after iteration {last['iteration']:.0f}: "
     sentences = [head + differences(last) + ".", curve_sentence(last)]
+    if last["updates"] == 0:
+        sentences.insert(0, "Nothing survived the filter: this is the base model, without one update.")
     reached = rows[rows["cut"].notna() & rows["iteration"].notna()]
     sentences += [cut_sentence(group, costs) for _, group in reached.groupby("iteration")]
     if missed := cuts_of(rows[rows["cut"].notna() & rows["iteration"].isna()]):

@@ -57,6 +57,8 @@ def test_what_was_found_is_said_with_its_intervals(tables):
     assert findings(*tables).splitlines() == [
         "# What the sweep found",
         "",
+        "- **m on b**: shortest at no loss shown is r, budget 150: tokens -46% [-47%, -45%], accuracy -1.0 points [-3.5, +1.4]: no difference shown.",
+        "",
         "## m on b",
         "",
         "1,319 problems, 1 sample each, at temperature 0, at most 512 tokens. Base model: 27.7% [25.3%, 30.1%] at 290.4 tokens.",
@@ -69,6 +71,22 @@ def test_what_was_found_is_said_with_its_intervals(tables):
         "- budget 150: **stale** against r: tokens -46% [-47%, -45%], accuracy -1.0 points [-3.5, +1.4]: no difference shown. Its "
         "budget curve is higher at 9 and lower at 0 of 16 budgets; the least is -1.0 points [-3.5, +1.4] at 512 tokens.",
     ]
+
+
+def test_a_policy_without_one_update_is_no_candidate(tables):
+    """Where nothing has survived the filter it is a copy of the base model, as short and as right."""
+    points, cuts, *others = tables
+    worse = cuts.assign(recipe="worse", tokens_ratio=0.5, accuracy_diff_high=-0.001)
+    longer = cuts.assign(recipe="longer", tokens_ratio=1.1)
+    copied = cuts.assign(recipe="copied", updates=0, tokens_ratio=0.01)
+    for parts, told in (
+        ([worse, longer, copied, cuts], "shortest at no loss shown is r, budget 150: tokens -46%"),
+        ([worse, longer, copied], "no policy became shorter without a loss"),
+        ([copied], "nothing was trained: no response survived the filter in any iteration"),
+    ):
+        found = findings(points, pandas.concat(parts), *others)
+        assert f"- **m on b**: {told}" in found
+        assert found.count("Nothing survived the filter: this is the base model, without one update.") == 1
 
 
 @pytest.mark.parametrize("name", ["7", "1.5", "01", "null", "NA"])

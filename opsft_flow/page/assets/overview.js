@@ -17,11 +17,13 @@ function tile(row, name, label) {
   return element("div", { class: "tile" }, element("b", {}, value), element("span", {}, label), ends);
 }
 
-// The base model, and the shortest policy whose accuracy is not shown to be below the base model's.
+// The base model, and the shortest policy whose accuracy is not shown to be below the base model's. Without one update a policy is
+// the base model, and no candidate.
 function drawOverview() {
   const base = baseRow();
   const lasts = inChoice(LAST).filter((row) => !isBase(row));
-  const sound = lasts.filter((row) => row.accuracy_diff_high !== null && row.accuracy_diff_high >= 0);
+  const updated = lasts.filter((row) => row.updates !== 0);
+  const sound = updated.filter((row) => row.accuracy_diff_high !== null && row.accuracy_diff_high >= 0);
   const best = sound.sort((a, b) => a.tokens_mean - b.tokens_mean)[0];
   fill(
     "#tiles",
@@ -29,9 +31,15 @@ function drawOverview() {
     base && tile(base, "tokens_mean", "mean tokens of the base model"),
     best && tile(best, "tokens_ratio", `tokens, shortest at no loss shown: ${nameOf(best)}`),
     best && tile(best, "accuracy_diff", "its accuracy against the base model"),
+    lasts.length > 0 && updated.length === 0 ? nothingTrained() : null,
   );
   drawShown();
   fill("#remarks", gathered(lasts));
+}
+
+function nothingTrained() {
+  const label = "no response survived the filter in any iteration: every policy shown is the base model";
+  return element("div", { class: "tile" }, element("b", {}, "Nothing was trained"), element("span", {}, label));
 }
 
 // What the figures show, for a reader of paper, who has no controls.
