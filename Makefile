@@ -24,7 +24,6 @@ $(VENV)/.ready: pyproject.toml
 
 run: $(VENV)/.ready
 	$(BIN)/snakemake --cores all
-	@echo "The sweep on one page: results/summary/report.html"
 
 claims: $(VENV)/.ready
 	$(SNAKEMAKE) --configfile $(EXPERIMENT) $(LAST)

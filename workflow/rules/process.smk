@@ -11,6 +11,8 @@ from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD, announce_head
 from opsft_flow.machine.stale_locks import remove_stale_locks
 from opsft_flow.machine.unseen import FOLDER
+from opsft_flow.screen.attach import attach_screen
+from opsft_flow.screen.closing import closing_lines
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
 sys.setrecursionlimit(100_000)
@@ -20,8 +22,18 @@ atexit.register(gc.freeze)
 
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
 os.environ[FOLDER] = f"{RESULTS}/.unseen"
+
+
+def closing():
+    """What comes last on the screen of a run of the whole sweep; nothing where something else was asked for."""
+    return closing_lines(SUMMARY) if set(workflow.dag_settings.targets) <= {"all"} else []
+
+
 # What is kept in memory for the nodes of this machine ends with this process; a job on a cluster is on its own.
 if workflow.is_main_process:
+    # Another workflow that uses this one as a module keeps a screen of its own.
+    if workflow.main_snakefile == str(ROOT / "Snakefile"):
+        attach_screen(workflow, closing)
     remove_stale_locks()
     announce_head()
     os.environ[FORK] = str(int(PLAN.config["warm"]["imports"]))
