@@ -130,7 +130,7 @@ def test_large_tensors_get_huge_pages_in_forked_nodes_and_others_and_a_choice_of
     )
     _, forked, _ = workflow.run(tell)
     assert forked.startswith("1 ")
-    assert "THP_MEM_ALLOC_ENABLE=1" in forked.split("\0")
+    assert "THP_MEM_ALLOC_ENABLE=1" in forked.split(r"\x00")
     alone = {name: value for name, value in workflow.environment.items() if name != HEAD}
     assert workflow.run(tell, env=alone)[1].startswith("1 ")
     assert workflow.run(tell, env=alone | {"THP_MEM_ALLOC_ENABLE": "0"})[1].startswith("0 ")
