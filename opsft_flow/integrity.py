@@ -29,6 +29,11 @@ def blake3_of(path: str | PathLike) -> str:
     return blake3.blake3(max_threads=blake3.blake3.AUTO).update_mmap(path).hexdigest()
 
 
+def text_hash(text: str) -> str:
+    """BLAKE3 of a text in hexadecimal."""
+    return blake3.blake3(text.encode()).hexdigest()
+
+
 def sha256_of(path: str | PathLike) -> str:
     """SHA-256 of a file, by which older manifests describe theirs."""
     with open(path, "rb") as handle:
@@ -89,7 +94,7 @@ def parse_json(path: str | PathLike) -> object:
 
 def sealed(content: dict) -> dict:
     """Content for a JSON file that nothing else describes, with a hash of all of it."""
-    return {**content, "seal": blake3.blake3(json.dumps(content, sort_keys=True).encode()).hexdigest()}
+    return {**content, "seal": text_hash(json.dumps(content, sort_keys=True))}
 
 
 def read_sealed(path: str | PathLike) -> dict | None:

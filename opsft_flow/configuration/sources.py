@@ -1,13 +1,13 @@
 """Where models and problem sets come from: a local path, or the Hugging Face Hub."""
 
-import hashlib
 import pathlib
 
 from opsft_flow.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TASKS = ROOT / "opsft" / "tasks"
-SAMPLE = 1 << 16
+WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.py"]
+"""The files of a checkpoint that anything is loaded from."""
 
 
 def find_local(source: str) -> pathlib.Path | None:
@@ -73,19 +73,6 @@ def check_problems(name: str, source: str, split: str) -> None:
         raise ConfigError(f"problems.{name}.source: {source!r} does not exist (working directory {pathlib.Path.cwd()})")
 
 
-def fingerprint(path: pathlib.Path) -> str:
-    """A quick hash of a local file or folder: names, sizes, and the first and last 64 KiB of every file.
-
-    It stands in the settings of the node that reads the source, so that replaced data or weights are noticed
-    whatever their time stamps say. The node itself records the full SHA-256 of what it read.
-    """
-    digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file())
-    for file in files:
-        size = file.stat().st_size
-        with open(file, "rb") as handle:
-            head = handle.read(SAMPLE)
-            handle.seek(max(0, size - SAMPLE))
-            tail = handle.read(SAMPLE)
-        digest.update(repr((file.name, size, head, tail)).encode())
-    return digest.hexdigest()[:16]
+def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The files of a checkpoint, sorted; what is not `WANTED` is no part of it."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and any(map(p.match, WANTED)))

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from opsft.budgets import largest_budget, planned_budget
 from opsft_flow.configuration.config import engine_for
-from opsft_flow.configuration.sources import find_local, fingerprint, problem_path
+from opsft_flow.configuration.fingerprints import fingerprint
+from opsft_flow.configuration.sources import find_local, problem_path
 from opsft_flow.graph.code_hash import code_hash
 from opsft_flow.graph.own_code import is_own, own_hash
 from opsft_flow.graph.sweep import Sweep

@@ -4,8 +4,9 @@ import os
 import pathlib
 import shutil
 
+from opsft_flow.configuration.sources import files_of
 from opsft_flow.files import atomic
-from opsft_flow.weights.policy import ADAPTER, adapter_of, checkpoint_of, files_of, optimizer_of, start_of
+from opsft_flow.weights.policy import ADAPTER, adapter_of, checkpoint_of, optimizer_of, start_of
 
 
 def load_policy(manifest: str | os.PathLike, parent: dict, sft: dict, seed: int, trust_remote_code: bool, quiet: bool):

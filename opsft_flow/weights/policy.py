@@ -9,17 +9,11 @@ import os
 import pathlib
 from collections.abc import Iterable
 
-from opsft_flow.configuration.sources import find_local
+from opsft_flow.configuration.sources import WANTED, files_of, find_local
 from opsft_flow.files import read_json
 from opsft_flow.integrity import Damaged, check_file, describe_file
 
-WANTED = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.py"]
 ADAPTER = "adapter.safetensors"
-
-
-def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The files of a checkpoint, sorted; what is not `WANTED` is no part of it."""
-    return sorted(p for p in folder.iterdir() if p.is_file() and any(map(p.match, WANTED)))
 
 
 def describe_folder(folder: pathlib.Path) -> dict[str, dict]:

@@ -1,4 +1,4 @@
-"""Where models and problem sets come from, what is refused, and the fingerprint of what lies here."""
+"""Where models and problem sets come from, and what is refused."""
 
 import pytest
 
@@ -7,7 +7,6 @@ from opsft_flow.configuration.sources import (
     check_model,
     check_problems,
     find_local,
-    fingerprint,
     looks_local,
     problem_path,
 )
@@ -87,25 +86,3 @@ def test_built_in_tasks_are_those_that_are_there():
     for task in ("sudoku", "", "__init__"):
         with pytest.raises(ConfigError, match=f"built-in task '{task}' is unknown; allowed: arithmetic"):
             check_problems("p", f"builtin:{task}", "train")
-
-
-def test_a_fingerprint_changes_with_names_sizes_and_both_ends_of_a_file(folders, monkeypatch):
-    monkeypatch.setattr(sources, "SAMPLE", 4)
-    file = folders / "file"
-
-    def of(content: bytes) -> str:
-        file.write_bytes(content)
-        return fingerprint(file)
-
-    first = of(b"head----tail")
-    assert of(b"head----tail") == first
-    assert len({first, of(b"HEAD----tail"), of(b"head----TAIL"), of(b"head---tail"), of(b"")}) == 5
-    # Quick, not complete: the middle of a long file is not read.
-    assert of(b"head++++tail") == first
-
-
-def test_the_fingerprint_of_a_folder_is_that_of_its_files(folders):
-    make_model(folders / "a", "x", "y")
-    make_model(folders / "b", "x", "y")
-    make_model(folders / "c", "x", "z")
-    assert fingerprint(folders / "a") == fingerprint(folders / "b") != fingerprint(folders / "c")

@@ -46,6 +46,11 @@ def test_damaged_records_block_neither_plans_nor_pruning(checkout):
     assert "Nothing would run" in checkout.run("--cores", "1", "why").stdout
 
 
+def test_other_weights_of_the_base_model_of_the_same_size_and_time_run_everything_again(checkout):
+    damage(checkout.folder / "models/toy-reasoner/model.safetensors", flip)
+    assert {"base": 1, "generate": 9, "sft": 4, "evaluate": 5}.items() <= checkout.would_run().items()
+
+
 def test_a_damaged_result_that_is_deleted_is_made_again(checkout):
     (checkout.folder / L40 / "iter1/train/selected.parquet").unlink()
     assert checkout.would_run()["filter"] == 2

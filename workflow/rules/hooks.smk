@@ -33,6 +33,7 @@ onstart:
     makes = any(job.output for job in workflow.dag.needrun_jobs())
     if makes:
         announce_run(RESULTS)
+        tell_what_is_made_again()
     uses = {} if workflow.touch else policy_uses(workflow.dag.needrun_jobs(), RESULTS)
     look_for_policies(uses)
     if any(map(samples_or_grades, workflow.dag.needrun_jobs())):
@@ -53,6 +54,17 @@ onsuccess:
 onerror:
     KEEPER.stop()
     note_finished()
+
+
+def tell_what_is_made_again():
+    """Say in one line that results are there and are made again, where their settings are others: an update of this workflow does that."""
+    dag = workflow.dag
+    changed = sum(bool(dag.reason(job).params_changed) for job in dag.needrun_jobs())
+    if changed:
+        logger.warning(
+            f"results that are there are made again: settings, sources or code of {changed:,} jobs have changed, and others follow from "
+            "these; `snakemake why` says what has changed"
+        )
 
 
 def locks_of(persistence):
