@@ -13,6 +13,7 @@ from transformers import Gemma3Config, Gemma3TextConfig, GPT2Config, OPTConfig
 from opsft.dropout import without_dropout
 from opsft.engines._checkpoint import check_same_architecture, read_config
 from opsft.lora import merged
+from tests.rounding import assert_close_in_norm, gamma, of_an_update, per_token
 from tests.unit.sft_node import make_point, run_sft
 
 LORA = {"rank": 4, "alpha": 8.0, "targets": ["q_proj", "down_proj"]}
@@ -31,10 +32,8 @@ def weights_of(point, iteration: int) -> dict[str, torch.Tensor]:
     return load_file(point / f"iter{iteration}/policy/model.safetensors")
 
 
-def assert_close(found: dict, expected: dict, tolerance: float) -> None:
-    assert found.keys() == expected.keys()
-    for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=tolerance, atol=tolerance, msg=name)
+def flat(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.cat([tensors[name].flatten() for name in sorted(tensors)])
 
 
 def test_two_processes_train_what_one_trains_and_only_the_first_writes(tmp_path, tiny_model):
@@ -42,11 +41,13 @@ def test_two_processes_train_what_one_trains_and_only_the_first_writes(tmp_path,
     chosen = {"updates": 2, "microbatch_tokens": 60, "device": "cpu"}
     expected = run_sft(alone, 1, **chosen)
     found = run_sft(together, 1, processes=2, **chosen)
-    assert found["metrics"] == pytest.approx(expected["metrics"], rel=1e-5)
-    assert found["probe"]["logprob"] == pytest.approx(expected["probe"]["logprob"], abs=1e-5)
-    assert_close(weights_of(together, 1), weights_of(alone, 1), 1e-5)
+    # test_processes.py compares to more digits: what is trained there is in float64.
+    assert found["metrics"] == pytest.approx(expected["metrics"], rel=of_an_update())
+    assert found["probe"]["logprob"] == pytest.approx(expected["probe"]["logprob"], abs=of_an_update())
+    before = flat(load_file(alone / "model/model.safetensors"))
+    assert_close_in_norm(*(flat(weights_of(point, 1)) - before for point in (together, alone)), of_an_update())
     moments = [load_file(point / "iter1/trainer/optimizer.safetensors") for point in (together, alone)]
-    assert_close(*moments, 1e-5)
+    assert_close_in_norm(*map(flat, moments), of_an_update())
     written = sorted(path.name for path in (together / "iter1").iterdir())
     assert written == sorted(path.name for path in (alone / "iter1").iterdir())
     assert json.loads((together / "iter1/policy.run.json").read_text())["run"]["processes"] == 2
@@ -60,7 +61,7 @@ def test_the_probe_is_the_largest_log_probability_after_the_first_kept_prompt(po
     with torch.no_grad():
         log_probs = model(torch.tensor([probe["prompt_ids"]])).logits[0, -1].log_softmax(-1)
     assert len(probe["prompt_ids"]) == 5
-    assert probe["logprob"] == pytest.approx(log_probs.max().item(), abs=1e-5)
+    assert probe["logprob"] == pytest.approx(log_probs.max().item(), abs=per_token())
 
 
 def test_dropout_of_the_model_is_off_in_training(tmp_path, tiny_model):
@@ -70,7 +71,7 @@ def test_dropout_of_the_model_is_off_in_training(tmp_path, tiny_model):
     assert json.loads((dropping / "model/config.json").read_text())["attention_dropout"] == 0.5
     for point in (plain, dropping):
         run_sft(point, 1, updates=2)
-    assert_close(weights_of(dropping, 1), weights_of(plain, 1), 0.0)
+    assert torch.equal(flat(weights_of(dropping, 1)), flat(weights_of(plain, 1)))
     configs = [read_config(str(dropping / folder), False) for folder in ("model", "iter1/policy")]
     assert configs[1].attention_dropout == 0.5
     check_same_architecture(*configs, "iter1")
@@ -131,7 +132,7 @@ def test_an_adapter_is_carried_over_the_base_model_and_each_policy_is_their_sum(
         for name in changed:
             stem = name.removesuffix(".weight")
             a, b = (adapter[f"{stem}.lora_{factor}.default.weight"] for factor in "AB")
-            torch.testing.assert_close(policy[name], before[name] + 2.0 * b @ a, rtol=1e-6, atol=1e-7)
+            assert_close_in_norm(policy[name], before[name] + 2.0 * b @ a, gamma(2 + LORA["rank"]))
     moments = load_file(point / "iter2/trainer/optimizer.safetensors")
     assert {name.rpartition(".")[0] for name in moments} == {"", *adapters[0]}
     assert moments["step"].item() == 2.0

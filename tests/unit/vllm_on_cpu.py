@@ -9,9 +9,22 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
+from tests.rounding import per_token
 
 VOCABULARY = 64
 STOP = (2, 7)
+SHAPE = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.5,
+    "eos_token_id": STOP[0],
+    "pad_token_id": 0,
+}
 CPU_ENVIRONMENT = {
     "TORCHDYNAMO_DISABLE": "1",
     "HF_HUB_OFFLINE": "1",
@@ -51,19 +64,7 @@ def save_model(
 ) -> str:
     """A model with random weights; returns its path."""
     torch.manual_seed(seed)
-    shape = {
-        "vocab_size": VOCABULARY,
-        "hidden_size": 64,
-        "intermediate_size": 96,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "max_position_embeddings": 512,
-        "initializer_range": 0.5,
-        "eos_token_id": STOP[0],
-        "pad_token_id": 0,
-    }
-    model_type(config_type(**(shape | changes))).save_pretrained(path)
+    model_type(config_type(**(SHAPE | changes))).save_pretrained(path)
     return str(path)
 
 
@@ -77,12 +78,12 @@ def start(model_path: str, settings: EngineSettings, in_process: bool = True):
 
 
 def assert_same(found, expected) -> set[str]:
-    """Equal tokens and finish reasons, and log-probabilities to 1e-4 nats a token; returns the finish reasons."""
+    """Equal tokens and finish reasons, and log-probabilities but for rounding; returns the finish reasons."""
     reasons = set()
     for group, expected_group in zip(found, expected, strict=True):
         for completion, other in zip(group, expected_group, strict=True):
             assert completion.token_ids == other.token_ids
             assert completion.finish_reason == other.finish_reason
-            assert completion.logprob == pytest.approx(other.logprob, abs=1e-4 * len(other.token_ids))
+            assert completion.logprob == pytest.approx(other.logprob, abs=len(other.token_ids) * per_token(SHAPE))
             reasons.add(completion.finish_reason)
     return reasons
