@@ -1,7 +1,9 @@
 """A key-value cache that decodes without copying itself at every step."""
 
+import inspect
+
 import torch
-from transformers import DynamicCache, PreTrainedConfig
+from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 ROOM = 64
@@ -63,6 +65,14 @@ def growing_cache(config: PreTrainedConfig) -> DynamicCache:
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def cache_argument(model: PreTrainedModel) -> str:
+    """The name of the argument that takes the cache: `cache` in transformers since 5.24, `past_key_values` before.
+
+    A model whose code comes with its weights keeps the name that its author wrote.
+    """
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 def _room_for(like: torch.Tensor, rows: int, tokens: int) -> torch.Tensor:

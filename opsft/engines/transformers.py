@@ -25,7 +25,7 @@ from opsft.engines import (
     check_requests,
     groups,
 )
-from opsft.engines._cache import growing_cache
+from opsft.engines._cache import cache_argument, growing_cache
 from opsft.engines._checkpoint import check_context, check_same_architecture, read_config
 from opsft.engines._sampling import draw
 
@@ -156,6 +156,7 @@ class Window:
     def __init__(self, model: PreTrainedModel, prompts: list[tuple[int, ...]], max_tokens: int) -> None:
         self.model = model
         self.cache = growing_cache(model.config)
+        self.cache_argument = cache_argument(model)
         self.width = max(map(len, prompts))
         padded = [[0] * (self.width - len(prompt)) + list(prompt) for prompt in prompts]
         self.prompt_ids = torch.tensor(padded, device=model.device)
@@ -189,9 +190,9 @@ class Window:
             input_ids=ids,
             attention_mask=self.mask[:, :width],
             position_ids=positions,
-            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
+            **{self.cache_argument: self.cache},
         )
         return outputs.logits[:, -1]
 
