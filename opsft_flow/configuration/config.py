@@ -24,7 +24,7 @@ SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "schemas" / 
 TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
 Validator = extend(Draft202012Validator, type_checker=TYPES)
 # The keys that each kind of schedule reads.
-SCHEDULE_KEYS = {"steps": ("budgets", "iterations"), "quantile": ("start", "floor", "quantile")}
+SCHEDULE_KEYS = {"steps": ("budgets", "iterations"), "quantile": ("start", "floor", "quantile", "most_truncated")}
 
 
 @functools.cache

@@ -371,7 +371,13 @@ def test_a_schedule_has_the_keys_that_its_kind_reads():
     resolved = resolve(config)
     assert schedule_of(resolved, 12) == {"kind": "constant", "budget": 12}
     assert schedule_of(resolved, "s") == {"kind": "steps", "budgets": [20, 10], "iterations": 1}
-    assert schedule_of(resolved, "t") == {"kind": "quantile", "start": 9, "floor": 1, "quantile": 0.9}
+    assert schedule_of(resolved, "t") == {
+        "kind": "quantile",
+        "start": 9,
+        "floor": 1,
+        "quantile": 0.9,
+        "most_truncated": None,
+    }
 
 
 def test_by_default_every_rule_is_replayed_and_the_schema_describes_every_rule():

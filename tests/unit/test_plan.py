@@ -249,7 +249,7 @@ def test_a_quantile_is_read_from_the_filter_of_the_iteration_before():
         [f"results/{point.path}/iter2/train/filter.json"],
     ]
     assert plan.budget_inputs(f"{point.path}/iter2/eval/easy") == []
-    schedule = {"kind": "quantile", "start": 40, "floor": 5, "quantile": 0.9}
+    schedule = {"kind": "quantile", "start": 40, "floor": 5, "quantile": 0.9, "most_truncated": None}
     assert json.loads(plan.filter_settings(point.path, 1))["schedule"] == schedule
     assert ["m", "train", 40, 300] in json.loads(plan.check_settings())["uses"]
 

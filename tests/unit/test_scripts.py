@@ -1,6 +1,7 @@
 """The pure functions of the nodes' scripts."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import pathlib
@@ -69,11 +70,16 @@ def graded(*tokens: int) -> Group:
 
 def test_filter_takes_its_budget_from_the_plan_or_from_the_filter_before(tmp_path):
     facts, groups = load("filter").budget_facts, {"a": graded(5, 30), "b": graded(10, 20, 30)}
-    schedule = {"kind": "quantile", "start": 50, "floor": 4, "quantile": 0.6}
+    schedule = {"kind": "quantile", "start": 50, "floor": 4, "quantile": 0.6, "most_truncated": 1}
     assert facts(filter_job(tmp_path, 24, None), groups) == {"budget": 24}
     # The right ones have 5, 10 and 20 tokens; 60% of them have at most 10.
     assert facts(filter_job(tmp_path, 50, schedule), groups) == {"budget": 50, "next_budget": 10}
     assert facts(filter_job(tmp_path, None, schedule), groups) == {"budget": 40, "next_budget": 10}
+    # Of the six responses to both prompts one is cut off.
+    cut = {**groups, "c": dataclasses.replace(graded(40), finished=np.array([False]))}
+    for most, expected in ((1 / 6, 40), (0.17, 10)):
+        tighter = {**schedule, "most_truncated": most}
+        assert facts(filter_job(tmp_path, None, tighter), cut)["next_budget"] == expected
     assert facts(filter_job(tmp_path, None, schedule), {}) == {"budget": 40, "next_budget": 40}
 
 

@@ -21,7 +21,9 @@ def budget_facts(job: Node, groups: dict[str, Group]) -> dict:
     if schedule is None:
         return {"budget": budget}
     right = [length for group in groups.values() for length in group.tokens[group.correct & group.finished].tolist()]
-    return {"budget": budget, "next_budget": next_budget(schedule, budget, right)}
+    unfinished = [unfinished for group in groups.values() for unfinished in (~group.finished).tolist()]
+    truncated = sum(unfinished) / len(unfinished) if unfinished else 0.0
+    return {"budget": budget, "next_budget": next_budget(schedule, budget, right, truncated)}
 
 
 def monitors(path: str, kept: dict, samples: dict) -> tuple[float | None, float | None]:
