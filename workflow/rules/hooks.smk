@@ -13,6 +13,7 @@ from snakemake.logging import logger
 
 from opsft_flow.examination import examine_folder
 from opsft_flow.graph.code_record import record_code
+from opsft_flow.graph.scheduling import lift_default_limit
 from opsft_flow.weights.keep import Keeper, check_uses, policy_uses
 from opsft_flow.machine.runs import announce_run
 from opsft_flow.machine.stale_locks import record_locks
@@ -28,6 +29,7 @@ KEEPER = Keeper(RESULTS, PLAN.config["keep"], f"{LOGS}/keep.log")
 
 
 onstart:
+    lift_default_limit(workflow)
     record_locks(locks_of(workflow.persistence))
     # What is called by name, such as `why`, makes nothing and may run beside a sweep.
     makes = any(job.output for job in workflow.dag.needrun_jobs())
