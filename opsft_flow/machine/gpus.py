@@ -22,6 +22,12 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 NONE = ("-1", "none", "void", "NoDevFiles")
 """Names in CUDA_VISIBLE_DEVICES that end the list."""
 
+SINCE = "OPSFT_GPUS_SINCE"
+"""Since when the GPUs are held that a node was started on, in seconds since the epoch; set where who started it holds them."""
+
+WAITING = "wait for a GPU"
+"""The phase of a node before it holds its GPUs."""
+
 SHARES = "OPSFT_GPU_SHARES"
 """Into how many shares each GPU is cut; not set, it is lent whole."""
 
@@ -66,9 +72,19 @@ def find_gpus() -> list[Gpu]:
     return _shared([_named(name, gpus) for name in itertools.takewhile(lambda name: name not in NONE, names)])
 
 
-def gpu_facts(uuids: list[str], machines: int = 1) -> dict:
-    """What a sidecar says of the GPUs that a node holds: `gpus`, those of this machine, and `gpus_held`, how many on all its machines, a share being a part of one."""
-    return {"gpus": uuids, "gpus_held": len(uuids) * machines / _shares()}
+def gpu_facts(uuids: list[str], seconds: float, machines: int = 1) -> dict:
+    """What a sidecar says of the GPUs that a node has held for some time.
+
+    `gpus` are those of this machine, `gpus_held` says how many on all its machines, a share being a part of one, and `gpu_seconds` are
+    the seconds from the loan to its return, once for each of them.
+    """
+    held = len(uuids) * machines / _shares()
+    return {"gpus": uuids, "gpus_held": held, "gpu_seconds": round(held * seconds, 3)}
+
+
+def facts_of_starter(machines: int) -> dict:
+    """The same of GPUs that who started this process holds, on each of so many machines."""
+    return gpu_facts(os.environ[VISIBLE].split(","), time.time() - float(os.environ[SINCE]), machines)
 
 
 def _shares() -> int:
@@ -115,6 +131,22 @@ def borrow_gpus(count: int, what: str, prefer: Callable[[Gpu], bool] = lambda gp
             os.environ[VISIBLE] = before
         for lock in loan.locks:
             lock.close()
+
+
+@contextlib.contextmanager
+def borrow_for_node(
+    facts: dict, phases: dict[str, float], count: int, what: str, prefer: Callable[[Gpu], bool] = lambda gpu: False
+) -> Iterator[Loan]:
+    """Like `borrow_gpus`; the node's sidecar, `facts` and `phases` of it, is told how long they were waited for and held."""
+    asked = time.monotonic()
+    with borrow_gpus(count, what, prefer) as loan:
+        lent = time.monotonic()
+        if loan.gpus:
+            phases[WAITING] = lent - asked
+        try:
+            yield loan
+        finally:
+            facts |= gpu_facts([gpu.uuid for gpu in loan.gpus], time.monotonic() - lent)
 
 
 def how_many(gpus: Iterable[Gpu]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling, load_engine
 from opsft_flow.machine.engines_per_gpu import choose_engines, share_of_gpu, weights_in_memory
-from opsft_flow.machine.gpus import Loan, borrow_gpus, gpu_facts
+from opsft_flow.machine.gpus import Loan, borrow_for_node
 from opsft_flow.machine.runtime import find_head, this_process
 from opsft_flow.machine.warm_engine import Policy, WarmEngine, is_warm, put_to_sleep
 from opsft_flow.node import Node
@@ -25,8 +25,8 @@ def sample(
     head = find_head()
     # Where there is a GPU, one is used whatever the configuration counts, so one is held.
     gpus = 0 if settings.device == "cpu" else max(1, job.gpus)
-    with borrow_gpus(gpus, job.settings["place"], prefer=lambda gpu: head is not None and is_warm(gpu, head)) as loan:
-        job.facts |= gpu_facts([gpu.uuid for gpu in loan.gpus])
+    place, prefer = job.settings["place"], lambda gpu: head is not None and is_warm(gpu, head)
+    with borrow_for_node(job.facts, job.phases, gpus, place, prefer) as loan:
         job.facts["engine"] = {"name": name, "version": installed_version(name), "dtype": dtype_of(settings, loan)}
         engines, settings = plan_engines(name, settings, serving["engines_per_gpu"], job.threads, checkpoint, loan)
         keep = is_kept(name, serving["engine"])

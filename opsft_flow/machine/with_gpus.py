@@ -4,11 +4,13 @@ For torchrun, which starts a process for each GPU. The status of the command is 
 free when it has ended, whatever becomes of this process. It is ended when this process or the workflow ends.
 """
 
+import os
 import signal
 import subprocess
 import sys
+import time
 
-from opsft_flow.machine.gpus import borrow_gpus
+from opsft_flow.machine.gpus import SINCE, borrow_gpus
 from opsft_flow.machine.runtime import die_with_parent, find_head
 from opsft_flow.machine.warm_engine import put_to_sleep
 
@@ -18,6 +20,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         with borrow_gpus(count, " ".join(command[-1:])) as loan:
+            os.environ[SINCE] = str(time.time())
             put_to_sleep(loan.gpus)
             sys.exit(run(command, tuple(lock.fileno() for lock in loan.locks)))
     except ValueError as error:

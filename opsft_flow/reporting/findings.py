@@ -60,7 +60,7 @@ def cut_sentence(rows: pandas.DataFrame, costs: pandas.DataFrame) -> str:
     took = f"{row['rollouts']:,.0f} rollouts, {row['tokens_sampled']:,.0f} tokens sampled, {row['tokens_trained']:,.0f} trained on"
     seconds = seconds_until(row, costs)
     spent = f", {seconds[0] / 60:,.1f} min of training nodes" if seconds else ""
-    spent += f", {seconds[1] / 60:,.1f} min of them on GPUs" if seconds and seconds[1] else ""
+    spent += f", {seconds[1] / 60:,.1f} min of them on GPUs" if seconds and seconds[1] > 0 else ""
     return f"{cuts_of(rows)} after iteration {row['iteration']:.0f} ({took}{spent} a seed): {differences(row)}."
 
 

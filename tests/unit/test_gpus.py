@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-from opsft_flow.machine.gpus import SHARES, Gpu, borrow_gpus, find_gpus
+from opsft_flow.machine.gpus import (
+    SHARES,
+    SINCE,
+    WAITING,
+    Gpu,
+    borrow_for_node,
+    borrow_gpus,
+    facts_of_starter,
+    find_gpus,
+)
 from opsft_flow.machine.runtime import FOLDER
 
 FIRST, SECOND = Gpu("0", "GPU-aaaa", 81559), Gpu("1", "GPU-bbbb", 81559)
@@ -249,3 +258,22 @@ def test_shares_of_another_size_wait(halves, monkeypatch):
     assert log.get(timeout=20)[0] == ["GPU-aaaa"]
     for process in (half, quarter):
         process.join()
+
+
+def test_a_sidecar_says_how_long_gpus_were_held_and_not_how_long_they_were_waited_for(monkeypatch):
+    """Two halves of the first GPU; the clock goes on by 10 s while one waits for it, and by 3 s while it is held."""
+    clock = iter([0.0, 10.0, 13.0])
+    monkeypatch.setattr("opsft_flow.machine.gpus.time.monotonic", lambda: next(clock))
+    monkeypatch.setenv(SHARES, "2")
+    facts, phases = {}, {}
+    with borrow_for_node(facts, phases, 1, "half"):
+        pass
+    assert phases == {WAITING: 10.0}
+    assert facts == {"gpus": ["GPU-aaaa"], "gpus_held": 0.5, "gpu_seconds": 1.5}
+
+
+def test_on_several_machines_every_gpu_counts_from_when_its_lender_held_it(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aaaa,GPU-bbbb")
+    monkeypatch.setenv(SINCE, "100.0")
+    monkeypatch.setattr("opsft_flow.machine.gpus.time.time", lambda: 107.0)
+    assert facts_of_starter(machines=2) == {"gpus": ["GPU-aaaa", "GPU-bbbb"], "gpus_held": 4.0, "gpu_seconds": 28.0}

@@ -261,6 +261,7 @@ def test_sft_counts_the_updates_of_the_parent_and_saves_as_often_as_its_limits_s
         gpus=0,
         policy="policy.json",
         facts={},
+        phases={},
         phase=lambda name: contextlib.nullcontext(),
     )
     with pytest.raises(Ended) as ended:

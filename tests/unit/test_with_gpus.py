@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -29,8 +30,10 @@ def run(environment: dict, count: int, *command: str) -> subprocess.CompletedPro
 
 
 def test_the_command_sees_its_gpus_and_its_status_is_passed_on(environment):
-    done = run(environment, 2, "sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exit 7")
-    assert (done.returncode, done.stdout) == (7, "GPU-aaaa,GPU-bbbb\n")
+    done = run(environment, 2, "sh", "-c", "echo $CUDA_VISIBLE_DEVICES ${OPSFT_GPUS_SINCE%%.*}; exit 7")
+    gpus, since = done.stdout.split()
+    assert (done.returncode, gpus) == (7, "GPU-aaaa,GPU-bbbb")
+    assert 0 <= time.time() - int(since) < 600
 
 
 def test_more_gpus_than_there_are_is_one_message(environment):

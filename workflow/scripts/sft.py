@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from opsft_flow.files import check_room, read_json, remove_leftovers, size_of, write_json
 from opsft_flow.integrity import blake3_of
-from opsft_flow.machine.gpus import VISIBLE, borrow_gpus, gpu_facts
+from opsft_flow.machine.gpus import borrow_for_node, facts_of_starter
 from opsft_flow.machine.runtime import die_with_parent
 from opsft_flow.machine.warm_engine import put_to_sleep
 from opsft_flow.node import Node, node
@@ -112,8 +112,7 @@ def hold_gpu(job: Node) -> Iterator[None]:
         yield
         return
     # Where there is a GPU, one is used whatever the configuration counts, so one is held.
-    with borrow_gpus(max(1, job.gpus), job.policy) as loan:
-        job.facts |= gpu_facts([gpu.uuid for gpu in loan.gpus])
+    with borrow_for_node(job.facts, job.phases, max(1, job.gpus), job.policy) as loan:
         put_to_sleep(loan.gpus)
         yield
 
@@ -187,8 +186,6 @@ def train_on_device(job: Node, parent: dict, model, batch, moments: dict, scratc
                 weights, adapter = merge(weights, job.settings["sft"]["lora"]), weight_tensors(model)
     if device.type == "cuda":
         job.facts |= {"gpu": torch.cuda.get_device_name(), "gpu_peak_mb": torch.cuda.max_memory_allocated() >> 20}
-        if PROCESSES > 1:
-            job.facts |= gpu_facts(os.environ[VISIBLE].split(","), machines=PROCESSES // PROCESSES_HERE)
         leave_gpu(model)
     return Trained(metrics, weights, state, adapter)
 
@@ -309,6 +306,8 @@ def main() -> None:
         }
         write_json(job.policy, manifest)
         job.finished()
+        if PROCESSES > 1 and "gpu" in job.facts:
+            job.facts |= facts_of_starter(machines=PROCESSES // PROCESSES_HERE)
         print(f"policy {manifest['iteration']}: {metrics}", flush=True)
 
 
