@@ -11,7 +11,9 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from opsft_flow.files import read_json
 from opsft_flow.integrity import Damaged
+from opsft_flow.machine.runtime import process_start
 from opsft_flow.places import Place, measured_on, policy_manifest, sampled_policy, trained_iterations
 from opsft_flow.points import Point
 from opsft_flow.weights.policy import trained_folders
@@ -124,6 +126,31 @@ def dropped_before(results: str, point: Point) -> list[pathlib.Path]:
     )
 
 
+def finish_dropping(results: str, point: Point) -> None:
+    """Put back what a kill has left whole of folders that were being dropped, where a manifest names it; delete what it has left in part."""
+    for aside in dropped_before(results, point):
+        name, process = aside.name.removeprefix(".").removesuffix(".old").split(".")
+        if process_start(int(process)) is not None:
+            continue
+        folder = aside.with_name(name)
+        if not folder.exists() and is_whole_copy(aside, folder):
+            with contextlib.suppress(OSError):
+                aside.rename(folder)
+        else:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def is_whole_copy(aside: pathlib.Path, folder: pathlib.Path) -> bool:
+    """True where `aside` has all files, of the right size, that the manifest beside it names in `folder`."""
+    manifest = folder.with_name("policy.json")
+    if folder not in trained_folders(manifest):
+        return False
+    found = read_json(manifest)
+    files = found["files"] if folder.name == "policy" else found["optimizer"]["files"]
+    sizes = {path.name: path.stat().st_size for path in aside.iterdir()}
+    return all(sizes.get(name) == entry["bytes"] for name, entry in files.items())
+
+
 def abandoned_scratch(results: str, point: Point, block: dict, uses: Iterable[Use] = ()) -> list[pathlib.Path]:
     """What killed trainings have left in a point that trains no more, for it has all its iterations.
 
@@ -140,7 +167,7 @@ def drop(folder: pathlib.Path) -> int:
     """Delete a folder; the bytes that it held.
 
     For readers it is gone at once and as a whole. What a kill leaves of it has the name of what writers have put aside
-    (`opsft_flow.files.atomic`), and goes with the next pruning. Two that drop the same folder do not disturb each other.
+    (`opsft_flow.files.atomic`); the next run puts it back or finishes (`finish_dropping`). Two that drop the same folder do not disturb each other.
     """
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     with contextlib.suppress(FileNotFoundError):
@@ -156,8 +183,7 @@ def prune_point(
 ) -> Iterator[tuple[pathlib.Path, int]]:
     """Drop all that can go of a point; yields each folder and its bytes."""
     uses = list(uses)
-    for folder in dropped_before(results, point):
-        shutil.rmtree(folder, ignore_errors=True)
+    finish_dropping(results, point)
     for folder in [*droppable(results, point, block, keep, uses), *abandoned_scratch(results, point, block, uses)]:
         yield folder, drop(folder)
 

@@ -2,14 +2,24 @@
 
 import os
 import pathlib
+import subprocess
 
 import pytest
 
 from opsft_flow.files import write_json
+from opsft_flow.integrity import Damaged
 from opsft_flow.points import Point
 from opsft_flow.weights.keep import check_uses
 from opsft_flow.weights.policy import checkpoint_of
-from opsft_flow.weights.prune import Use, abandoned_scratch, drop, droppable, prune_point, prune_points
+from opsft_flow.weights.prune import (
+    Use,
+    abandoned_scratch,
+    drop,
+    droppable,
+    finish_dropping,
+    prune_point,
+    prune_points,
+)
 from opsft_flow.weights.scratch import Scratch
 
 POINT = "m/r/L8/seed0"
@@ -164,19 +174,56 @@ def test_what_is_written_anew_is_left_to_its_writer(tree):
     assert tree.dropped(uses=(Use(writes=tree.manifest(1)),)) == weights(2)
 
 
-def test_a_kill_while_a_folder_is_dropped_leaves_what_the_next_pruning_removes(tree, monkeypatch):
-    for i in (1, 2):
-        tree.add_policy(i)
-    tree.finish(2)
-    block = {"iterations": 2, "benchmarks": ["b"], "refresh_every": 1}
-    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
-    left = [path for path, _ in prune_point(str(tree.results), Point.from_path(POINT), block, "last")]
-    assert left == [tree.results / POINT / "iter1" / name for name in ("policy", "trainer")]
+@pytest.fixture
+def put_aside(tree):
+    """A policy and its state, put aside by a process that was killed before it had deleted anything."""
     folder = tree.results / POINT / "iter1"
-    assert len(list(folder.glob(".*.old"))) == 2
-    monkeypatch.undo()
-    assert list(prune_point(str(tree.results), Point.from_path(POINT), block, "last")) == []
-    assert sorted(path.name for path in folder.iterdir()) == ["eval", "policy.json", "train"]
+    for name in ("policy", "trainer"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "a.json").write_text("1")
+        (folder / name / "b.json").write_text("2")
+    files = [{path: {"bytes": 1} for path in ("a.json", "b.json")}] * 2
+    optimizer = {"path": "trainer", "files": files[1]}
+    write_json(folder / "policy.json", {"path": "policy", "files": files[0], "optimizer": optimizer})
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name in ("policy", "trainer"):
+        (folder / name).rename(folder / f".{name}.{ended.pid}.old")
+    return folder
+
+
+def names_in(folder: pathlib.Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_was_put_aside_by_a_killed_process_is_put_back_where_it_is_whole_and_else_deleted(tree, put_aside):
+    state = next(put_aside.glob(".trainer.*.old"))
+    (state / "a.json").unlink()
+    finish_dropping(str(tree.results), Point.from_path(POINT))
+    assert names_in(put_aside) == ["policy", "policy.json"]
+    assert names_in(put_aside / "policy") == ["a.json", "b.json"]
+
+
+def test_what_was_put_aside_is_deleted_where_there_is_another_one(tree, put_aside):
+    (put_aside / "policy").mkdir()
+    finish_dropping(str(tree.results), Point.from_path(POINT))
+    assert names_in(put_aside) == ["policy", "policy.json", "trainer"]
+    assert names_in(put_aside / "policy") == []
+
+
+def test_what_a_living_process_has_put_aside_is_left_to_it(tree, put_aside):
+    aside = next(put_aside.glob(".policy.*.old"))
+    aside.rename(put_aside / f".policy.{os.getpid()}.old")
+    finish_dropping(str(tree.results), Point.from_path(POINT))
+    assert names_in(put_aside) == [f".policy.{os.getpid()}.old", "policy.json", "trainer"]
+
+
+def test_what_a_damaged_manifest_may_name_is_left_alone(tree, put_aside):
+    (put_aside / "policy.json").write_text("")
+    before = names_in(put_aside)
+    with pytest.raises(Damaged, match=r"iter1/policy.json: no JSON"):
+        finish_dropping(str(tree.results), Point.from_path(POINT))
+    assert names_in(put_aside) == before
 
 
 def test_what_another_has_dropped_meanwhile_is_no_error(tmp_path):

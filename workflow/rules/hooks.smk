@@ -1,4 +1,5 @@
 # What happens before the first job of a run, beside the jobs, and after the last.
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -15,6 +16,8 @@ from opsft_flow.examination import examine_folder
 from opsft_flow.graph.code_record import record_code
 from opsft_flow.graph.scheduling import lift_default_limit
 from opsft_flow.weights.keep import Keeper, check_uses, policy_uses
+from opsft_flow.weights.prune import finish_dropping
+from opsft_flow.integrity import Damaged
 from opsft_flow.machine.runs import announce_run
 from opsft_flow.machine.stale_locks import record_locks
 from opsft_flow.machine.unseen import forget_finished
@@ -36,6 +39,7 @@ onstart:
     if makes:
         announce_run(RESULTS)
         tell_what_is_made_again()
+        finish_dropping_of_killed_runs()
     uses = {} if workflow.touch else policy_uses(workflow.dag.needrun_jobs(), RESULTS)
     look_for_policies(uses)
     if any(map(samples_or_grades, workflow.dag.needrun_jobs())):
@@ -67,6 +71,13 @@ def tell_what_is_made_again():
             f"results that are there are made again: settings, sources or code of {changed:,} jobs have changed, and others follow from "
             "these; `snakemake why` says what has changed"
         )
+
+
+def finish_dropping_of_killed_runs():
+    """Put back, or delete, policies that a run or `prune` had put aside when it was killed."""
+    for point in PLAN.points:
+        with contextlib.suppress(Damaged):
+            finish_dropping(RESULTS, point)
 
 
 def locks_of(persistence):
