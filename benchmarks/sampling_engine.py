@@ -9,11 +9,12 @@ from collections.abc import Callable
 from benchmarks.known import known
 from benchmarks.record import versions
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
-from opsft_flow.machine.engines_per_gpu import share_of_gpu, weights_in_memory
 from opsft_flow.machine.gpus import Loan, find_gpus
 from opsft_flow.machine.runtime import this_process
-from opsft_flow.machine.sampling import dtype_of
-from opsft_flow.machine.warm_engine import Policy, WarmEngine
+from opsft_flow.sampling.engines_per_gpu import share_of_gpu, weights_in_memory
+from opsft_flow.sampling.orders import Policy
+from opsft_flow.sampling.sample import dtype_of
+from opsft_flow.sampling.warm_engine import WarmEngine
 
 WARM_UP_TOKENS = 8
 

@@ -12,7 +12,7 @@ import pathlib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = ("opsft", "opsft_flow")
 UNCOUNTED = "opsft_flow/machine/"
-"""How nodes are run, which changes no result."""
+"""How nodes are run, which changes no result: processes, sockets, locks, GPUs. What deals requests to engines lies in opsft_flow/sampling."""
 
 HASHED: dict[str, dict[str, str]] = {}
 """What each hash that this process has computed is made of: the hash of every file's code, by its path."""

@@ -1,11 +1,12 @@
 """A process that keeps an engine between nodes: `python -P -m opsft_flow.machine.engine_server SOCKET HEAD_PID HEAD_START IDLE_SECONDS`
 
-`opsft_flow.machine.warm_engine` starts it and asks it. It serves one client at a time, and holds the client's GPU locks while it works. It is a
+`opsft_flow.sampling.warm_engine` starts it and asks it. It serves one client at a time, and holds the client's GPU locks while it works. It is a
 cache and nothing else: it ends when it has been idle for long, when its workflow is gone, or when a client goes away in the
 middle of its work, and whoever finds it gone starts another.
 """
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -17,24 +18,22 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from opsft.engines import Engine, EngineSettings, Request, Sampling, load_engine
 from opsft_flow.machine import messages
 from opsft_flow.machine.runtime import Head, listen, remove_leftovers_of_heads
-from opsft_flow.node import limit_threads
+from opsft_flow.sampling.orders import KeptEngine
 
 MOST_LOCKS = 64
 """Open files that a client may send: three for each GPU that it holds in a share."""
 
 
 class EngineServer:
-    """Serves one engine at `path`; `weights` names those that are in it."""
+    """Serves one engine at `path`."""
 
     def __init__(self, path: Path, idle_s: float) -> None:
         self.path = path
         self.listener = listen(path)
         self.listener.settimeout(idle_s)
-        self.engine: Engine | None = None
-        self.weights: str | None = None
+        self.kept = KeptEngine()
         self.own_files: list[int] = [self.listener.fileno()]
         # An engine may fork processes of its own. They live as long as it does, and must not hold a client's GPUs until then.
         os.register_at_fork(after_in_child=self.close_own_files)
@@ -66,8 +65,8 @@ class EngineServer:
         try:
             if order["do"] == "sample":
                 self.sample(client, order)
-            elif self.engine is not None:
-                self.engine.sleep()
+            elif self.kept.engine is not None:
+                self.kept.engine.sleep()
             outcome = {"event": "done"}
         except (ValueError, FloatingPointError) as error:
             outcome = {"event": "refused", "kind": type(error).__name__, "message": str(error)}
@@ -83,51 +82,13 @@ class EngineServer:
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
         # What a start that failed has taken is given back with the process.
-        if outcome["event"] == "broken" or (order["do"] == "sample" and self.engine is None):
+        if outcome["event"] == "broken" or (order["do"] == "sample" and self.kept.engine is None):
             end()
 
     def sample(self, client: socket.socket, order: dict) -> None:
         """Sample from the policy that is asked for; the completions are sent request by request."""
-        self.take_policy(client, order)
-        requests = [Request(tuple(ids), seed, samples) for ids, seed, samples in order["requests"]]
-        sampling = Sampling(**{**order["sampling"], "stop_token_ids": tuple(order["sampling"]["stop_token_ids"])})
-        with timed(client, "sample"):
-            completions = self.engine.generate(requests, sampling, progress_to(client))
-        for several in completions:
-            rows = [(one.token_ids, one.finish_reason, one.logprob) for one in several]
+        for rows in self.kept.fill(order, progress_to(client), functools.partial(timed, client)):
             messages.send(client, {"event": "completions", "rows": rows})
-
-    def take_policy(self, client: socket.socket, order: dict) -> None:
-        """Start the engine where it has not been, put the policy's weights into it where they are others, and check them."""
-        if self.engine is None:
-            limit_threads(order["threads"])
-            with timed(client, "engine start"):
-                self.engine = load_engine(order["engine"], order["model"], EngineSettings(**order["settings"]))
-        elif self.weights != order["weights"]:
-            self.weights = None
-            with timed(client, "weights"):
-                self.engine.load_weights(order["model"])
-        if self.weights != order["weights"]:
-            with timed(client, "weights"):
-                check_probe(self.engine, order["probe"], order["tolerance"])
-            self.weights = order["weights"]
-
-
-def check_probe(engine: Engine, probe: dict | None, tolerance: float) -> None:
-    """Compare a log-probability, in nats, with the one that the trainer found; a policy that was not trained here has none.
-
-    Raises RuntimeError where they differ: other weights, or only some of the right ones, are in the engine.
-    """
-    if probe is None:
-        return
-    greedy = Sampling(max_tokens=1, temperature=0.0, top_p=1.0, top_k=0, stop_token_ids=(), logprobs=True)
-    request = Request(tuple(probe["prompt_ids"]), seed=0, samples=1)
-    found = engine.generate([request], greedy, lambda done, total, tokens: None)[0][0].logprob
-    if abs(found - probe["logprob"]) > tolerance:
-        raise RuntimeError(
-            f"the engine gives the likeliest next token a log-probability of {found:.4f}, the trainer {probe['logprob']:.4f}; "
-            f"{tolerance} nats apart are allowed: the engine does not hold this policy's weights"
-        )
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 
+from opsft_flow.machine.engine_sockets import put_to_sleep
 from opsft_flow.machine.gpus import SINCE, borrow_gpus
 from opsft_flow.machine.runtime import die_with_parent, find_head
-from opsft_flow.machine.warm_engine import put_to_sleep
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The hash of a node's code: blind to comments, docstrings and layout, sensitive to behaviour, and to its own files."""
 
+import ast
 import pathlib
 import shutil
 import subprocess
@@ -135,9 +136,25 @@ def test_what_is_imported_by_name_counts_only_where_it_is_named(checkout, change
 
 
 def test_how_nodes_are_run_on_a_machine_does_not_count(checkout, changed_by):
-    for name in ("sampling", "warm_engine", "gpus", "__init__"):
+    for name in ("engine_sockets", "file_lock", "gpus", "__init__"):
         file = checkout / "opsft_flow" / "machine" / f"{name}.py"
         assert changed_by(file, file.read_text() + "\nEXTRA = 1\n") == set()
+
+
+def test_every_function_that_deals_requests_to_engines_or_sets_their_limits_counts_for_sampling(tmp_path):
+    counted = subject.HASHED[subject.code_hash("generate", ("opsft.engines.vllm",))]
+    for file in (ROOT / "opsft_flow" / "sampling").glob("*.py"):
+        functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
+        for name in {function.name for function in functions}:
+            tree = ast.parse(file.read_text())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef) and node.name == name:
+                    node.body.insert(0, ast.parse("EXTRA = 1").body[0])
+            (tmp_path / file.name).write_text(ast.unparse(tree))
+            changed = subject.read_code.__wrapped__(tmp_path / file.name)[0]
+            assert changed != counted[file.relative_to(ROOT).as_posix()], name
+        (tmp_path / file.name).write_text(ast.unparse(ast.parse(file.read_text())))
+        assert subject.read_code.__wrapped__(tmp_path / file.name)[0] == counted[file.relative_to(ROOT).as_posix()]
 
 
 def test_checks_of_the_configuration_are_no_node_s_code(checkout, changed_by):

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from opsft.engines import EngineSettings
-from opsft_flow.machine.engines_per_gpu import choose_engines, share_of_gpu, weights_in_memory
+from opsft_flow.sampling.engines_per_gpu import choose_engines, share_of_gpu, weights_in_memory
 
 SETTINGS = EngineSettings(context=1024, max_sequences=2560, gpu_memory_utilization=0.88)
 

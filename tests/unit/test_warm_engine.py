@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,9 +20,12 @@ from safetensors.torch import load_file, save_file
 
 from opsft.engines import EngineSettings, Request, Sampling, load_engine
 from opsft_flow.machine import engine_server, messages
+from opsft_flow.machine.engine_sockets import EngineLost, in_the_way, label, put_to_sleep
 from opsft_flow.machine.gpus import Gpu, Loan
 from opsft_flow.machine.runtime import FOLDER, HEAD, find_head, listen, this_process
-from opsft_flow.machine.warm_engine import EngineLost, Policy, WarmEngine, deal, in_the_way, label, put_to_sleep
+from opsft_flow.sampling import orders
+from opsft_flow.sampling.orders import Policy
+from opsft_flow.sampling.warm_engine import WarmEngine, deal
 from tests.unit.processes import ROOT, FakeHead, find_process, is_running, wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="engines are kept on Linux alone")
@@ -331,11 +333,10 @@ def test_a_share_is_in_the_way_of_the_whole_of_itself_and_of_other_sizes_and_not
 
 def test_an_engine_is_held_to_its_threads_before_it_starts(monkeypatch):
     happened = []
-    monkeypatch.setattr(engine_server, "limit_threads", lambda threads: happened.append(threads))
-    monkeypatch.setattr(engine_server, "load_engine", lambda *asked: happened.append("started"))
-    server, (client, _other_end) = SimpleNamespace(engine=None, weights=None), socket.socketpair()
+    monkeypatch.setattr(orders, "limit_threads", lambda threads: happened.append(threads))
+    monkeypatch.setattr(orders, "load_engine", lambda *asked: happened.append("started"))
     order = {"engine": "vllm", "model": "", "settings": {"context": 8}, "threads": 3, "weights": "", "probe": None}
-    engine_server.EngineServer.take_policy(server, client, {**order, "tolerance": 0.0})
+    orders.KeptEngine().take_policy({**order, "tolerance": 0.0}, lambda phase: contextlib.nullcontext())
     assert happened == [3, "started"]
 
 
@@ -346,7 +347,7 @@ def test_an_engine_that_has_gone_to_sleep_lets_go_of_its_client_at_once(in_workf
         "from unittest import mock\n"
         "from opsft_flow.machine.engine_server import EngineServer\n"
         "server = EngineServer(pathlib.Path(sys.argv[1]), 5.0)\n"
-        "server.engine = mock.Mock()\n"
+        "server.kept.engine = mock.Mock()\n"
         "print('listens', flush=True)\n"
         "server.serve()\n"
     )

@@ -15,11 +15,11 @@ from opsft.prompts import choose_problems, encode, opens_thinking, render, reque
 from opsft.tokenizer import load_tokenizer, response_texts
 from opsft_flow.files import atomic, read_json
 from opsft_flow.integrity import check_result
-from opsft_flow.machine.sampling import sample
 from opsft_flow.machine.unseen import forget
 from opsft_flow.node import Node, node
 from opsft_flow.places import shard_file
 from opsft_flow.progress import reporter
+from opsft_flow.sampling.sample import sample
 from opsft_flow.shards import gather, gathered_facts, requests_of, run_of
 from opsft_flow.tables import PROBLEM, ROLLOUT, read_table, write_arrow, write_table
 from opsft_flow.weights.policy import checkpoint_of

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from opsft_flow.files import check_room, read_json, remove_leftovers, size_of, write_json
 from opsft_flow.integrity import blake3_of
+from opsft_flow.machine.engine_sockets import put_to_sleep
 from opsft_flow.machine.gpus import borrow_for_node, facts_of_starter
 from opsft_flow.machine.runtime import die_with_parent
-from opsft_flow.machine.warm_engine import put_to_sleep
 from opsft_flow.node import Node, node
 from opsft_flow.points import Point
 from opsft_flow.progress import reporter

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling, load_engine
-from opsft_flow.machine.engines_per_gpu import choose_engines, share_of_gpu, weights_in_memory
+from opsft_flow.machine.engine_sockets import is_warm, put_to_sleep
 from opsft_flow.machine.gpus import Loan, borrow_for_node
 from opsft_flow.machine.runtime import find_head, this_process
-from opsft_flow.machine.warm_engine import Policy, WarmEngine, is_warm, put_to_sleep
 from opsft_flow.node import Node
+from opsft_flow.sampling.engines_per_gpu import choose_engines, share_of_gpu, weights_in_memory
+from opsft_flow.sampling.orders import Policy
+from opsft_flow.sampling.warm_engine import WarmEngine
 
 
 def sample(

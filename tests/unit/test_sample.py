@@ -5,9 +5,9 @@ import importlib.metadata
 import pytest
 
 from opsft.engines import EngineSettings
-from opsft_flow.machine import sampling
 from opsft_flow.machine.gpus import Gpu, Loan
-from opsft_flow.machine.sampling import dtype_of, installed_version, plan_engines
+from opsft_flow.sampling import sample as sampling
+from opsft_flow.sampling.sample import dtype_of, installed_version, plan_engines
 
 GPU = Loan((Gpu("0", "GPU-0", 80_000),), ())
 CPU = Loan((), ())
