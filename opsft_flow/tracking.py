@@ -5,16 +5,21 @@
 The writer is a process of its own, so that a server that does not answer can be given up on by killing it.
 """
 
+import contextlib
 import hashlib
+import io
 import json
 import re
-import shutil
 import sys
 from pathlib import Path
 
 from opsft_flow.files import read_json
 from opsft_flow.places import Place, iteration_folder, measured_on
 from opsft_flow.points import Point
+from opsft_flow.segments import Segments
+
+LONGEST_NAME, LONGEST_TAG = 128, 64
+"""The characters that W&B allows."""
 
 
 def run_identity(project: str, point: Point, config: dict) -> dict:
@@ -26,10 +31,20 @@ def run_identity(project: str, point: Point, config: dict) -> dict:
     identity = hashlib.sha256(json.dumps([project, point.path, config], sort_keys=True).encode()).hexdigest()[:16]
     return {
         "id": identity,
-        "name": point.path,
-        "group": f"{point.model}/{point.recipe}",
-        "tags": [point.model, point.recipe, point.budget_name, f"seed {point.seed}"],
+        "name": shortened(point.path, LONGEST_NAME),
+        "group": shortened(f"{point.model}/{point.recipe}", LONGEST_NAME),
+        "tags": [
+            shortened(tag, LONGEST_TAG) for tag in (point.model, point.recipe, point.budget_name, f"seed {point.seed}")
+        ],
     }
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text of at most `limit` characters; the end of a longer one is a hash, so that two never become one."""
+    if len(text) <= limit:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{text[: limit - len(digest) - 1]}-{digest}"
 
 
 def steps_of(results: str, point: Point, block: dict, iteration: int) -> list[dict[str, float]]:
@@ -64,7 +79,7 @@ def outcome_of(results: str, point: Point, iteration: int) -> dict[str, object]:
 
 
 def forget_later(results: str, point: Point, iteration: int) -> None:
-    """Remove what says that later iterations are tracked: an offline run has just been written anew without them.
+    """Remove what says that later iterations are tracked: the unsent steps of a run have just been written anew without them.
 
     Where the sweep has been shortened these results lie outside of it, and would be taken for done when it is lengthened again.
     """
@@ -96,30 +111,52 @@ def flatten(prefix: str, value: object) -> dict[str, float]:
 
 
 def write_run(payload: dict) -> None:
-    """Bring the run up to its last step. Steps that the server already has are not sent again.
+    """Bring the run up to its last step. Steps that the server has already are not sent again.
 
-    An offline run is written anew as a whole, and takes the place of the offline run that was there.
+    An offline run is a row of segments, each with the steps that those before it lack; `wandb sync` appends them to each other. A segment
+    never resumes: W&B numbers the steps of one that does anew when it is sent.
     """
     import wandb
 
-    if payload["mode"] == "offline":
-        shutil.rmtree(Path(payload["folder"]) / "wandb", ignore_errors=True)
-    Path(payload["folder"]).mkdir(parents=True, exist_ok=True)
+    segments = Segments(Path(payload["folder"]), f"{payload['entity'] or ''}/{payload['identity']['id']}")
+    offline = payload["mode"] == "offline"
+    first = segments.sent_steps() if offline else 0
+    segments.drop_unsent()
+    if offline and first >= len(payload["steps"]):
+        return
+    segments.folder.mkdir(parents=True, exist_ok=True)
     run = wandb.init(
         mode=payload["mode"],
         project=payload["project"],
         entity=payload["entity"],
         dir=payload["folder"],
         config=payload["config"],
-        resume="allow",
+        resume=None if offline else "allow",
         settings=wandb.Settings(console="off", x_disable_stats=True, silent=True, init_timeout=payload["timeout_s"]),
         **payload["identity"],
     )
-    for step, values in enumerate(payload["steps"]):
-        if step >= run.step:
-            run.log(values, step=step)
-    run.summary.update(payload["summary"])
+    # Charts then go by the iteration, whatever number W&B gives to a step.
+    run.define_metric("iteration")
+    run.define_metric("*", step_metric="iteration")
+    first = max(first, run.step)
+    for step, values in enumerate(payload["steps"][first:], first):
+        run.log(values, step=step)
+    run.summary.update({**last_values(payload["steps"]), **payload["summary"]})
     run.finish()
+    segments.note(Path(run.dir).parent.name if offline else None, len(payload["steps"]))
+
+
+def last_values(steps: list[dict[str, float]]) -> dict[str, float]:
+    """The last value of each metric: the summary of a segment stands for the whole run."""
+    return {name: value for values in steps for name, value in values.items()}
+
+
+def has_key() -> bool:
+    """True where W&B finds an API key: in WANDB_API_KEY, or where `wandb login` has put it. Asks no server."""
+    import wandb
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        return wandb.login(prompt=False)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """A point's run in Weights & Biases: its identity, and its steps from the results tree."""
 
 import re
+import sys
+import types
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from opsft_flow.files import write_json
 from opsft_flow.graph.plan import Plan
 from opsft_flow.points import Point
-from opsft_flow.tracking import flatten, forget_later, outcome_of, run_identity, steps_of
+from opsft_flow.tracking import flatten, forget_later, outcome_of, run_identity, shortened, steps_of, write_run
 from tests.unit.example_config import change, example_config
 
 POINT = Point("m", "r", 12, 0)
@@ -138,3 +141,101 @@ def test_a_run_that_is_written_up_to_an_iteration_forgets_later_ones(tmp_path):
         write_json(file, {})
     forget_later(str(tmp_path), POINT, 2)
     assert [file.exists() for file in [*files, *others]] == [True, True, False, True, True]
+
+
+class FakeRun:
+    """What `write_run` does with a run of W&B: the folder, the arguments and the steps."""
+
+    def __init__(self, number: int, **arguments) -> None:
+        self.arguments, self.step, self.metrics, self.steps, self.summary = arguments, 0, [], [], {}
+        self.segment = Path(arguments["dir"], "wandb", f"{arguments['mode']}-run-{number}-{arguments['id']}")
+        self.dir = str(self.segment / "files")
+        Path(self.dir).mkdir(parents=True)
+
+    def define_metric(self, name, step_metric=None):
+        self.metrics.append((name, step_metric))
+
+    def log(self, values, step):
+        self.steps.append((step, values["iteration"]))
+
+    def finish(self):
+        (self.segment / "run-x.wandb").touch()
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Writes a run of so many steps and gives what it did, or None where there was nothing to write."""
+    runs = []
+
+    def init(**arguments):
+        runs.append(FakeRun(len(runs), **arguments))
+        return runs[-1]
+
+    monkeypatch.setitem(sys.modules, "wandb", types.SimpleNamespace(init=init, Settings=lambda **settings: settings))
+
+    def written(steps: int, mode: str = "offline", run_id: str = "abc") -> FakeRun | None:
+        values = [{"iteration": i, "often": i, **({} if i % 2 else {"seldom": i})} for i in range(steps)]
+        payload = {"mode": mode, "project": "p", "entity": None, "folder": str(tmp_path), "config": {}, "timeout_s": 1}
+        before = len(runs)
+        write_run({**payload, "identity": {"id": run_id}, "steps": values, "summary": {"stopped/rule": "r"}})
+        return runs[-1] if len(runs) > before else None
+
+    return written
+
+
+def sync(run: FakeRun) -> None:
+    (run.segment / "run-x.wandb.synced").touch()
+
+
+def test_a_segment_has_only_the_steps_that_were_not_sent_and_never_resumes(write):
+    first = write(3)
+    assert first.steps == [(0, 0), (1, 1), (2, 2)]
+    assert first.arguments["resume"] is None
+    assert first.metrics == [("iteration", None), ("*", "iteration")]
+    sync(first)
+    assert write(3) is None
+    assert first.segment.exists()
+    second = write(4)
+    assert second.steps == [(3, 3)]
+    assert second.summary == {"iteration": 3, "often": 3, "seldom": 2, "stopped/rule": "r"}
+    # Not sent yet: written anew with the step that came after it.
+    third = write(5)
+    assert third.steps == [(3, 3), (4, 4)]
+    assert not second.segment.exists()
+    assert first.segment.exists()
+
+
+def test_a_sent_segment_that_was_cleaned_away_stays_sent(write):
+    first = write(2)
+    sync(first)
+    for file in sorted(first.segment.rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    first.segment.rmdir()
+    assert write(3).steps == [(2, 2)]
+
+
+def test_another_run_of_the_point_begins_at_its_base_model(write):
+    first = write(3)
+    sync(first)
+    assert write(3, run_id="other").steps == [(0, 0), (1, 1), (2, 2)]
+    assert not first.segment.exists()
+
+
+def test_what_was_sent_online_is_not_written_offline_again(write):
+    unsent = write(2)
+    online = write(3, mode="online")
+    assert online.arguments["resume"] == "allow"
+    assert not unsent.segment.exists()
+    assert write(4).steps == [(3, 3)]
+
+
+@pytest.mark.parametrize("length", [64, 65, 300])
+def test_a_tag_is_as_short_as_wandb_wants_it_and_stays_its_own(length):
+    tags = [shortened("r" * (length - 1) + end, 64) for end in "ab"]
+    assert len(set(tags)) == 2
+    assert all(len(tag) <= 64 for tag in tags)
+    assert (tags[0] == "r" * 63 + "a") == (length == 64)
+    recipe = Point("m", "r" * length, 12, 0)
+    identity = run_identity("p", recipe, {})
+    assert max(map(len, identity["tags"])) <= 64
+    assert max(len(identity["name"]), len(identity["group"])) <= 128

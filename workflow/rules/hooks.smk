@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from opsft_flow.examination import examine_folder
+from opsft_flow.tracking import has_key
 from opsft_flow.graph.code_record import record_code
 from opsft_flow.graph.scheduling import lift_default_limit
 from opsft_flow.weights.keep import Keeper, check_uses, policy_uses
@@ -40,6 +41,7 @@ onstart:
         announce_run(RESULTS)
         tell_what_is_made_again()
         finish_dropping_of_killed_runs()
+        look_for_key()
     uses = {} if workflow.touch else policy_uses(workflow.dag.needrun_jobs(), RESULTS)
     look_for_policies(uses)
     if any(map(samples_or_grades, workflow.dag.needrun_jobs())):
@@ -78,6 +80,15 @@ def finish_dropping_of_killed_runs():
     for point in PLAN.points:
         with contextlib.suppress(Damaged):
             finish_dropping(RESULTS, point)
+
+
+def look_for_key():
+    """Say at once where runs are to be sent to Weights & Biases and it would not take them."""
+    if PLAN.config["track"]["mode"] == "online" and not has_key():
+        logger.warning(
+            "track.mode is online, and W&B finds no API key here: each run is written offline, for `wandb sync` to send. "
+            "`wandb login` or WANDB_API_KEY gives it a key; `track: {mode: offline}` is without this warning"
+        )
 
 
 def locks_of(persistence):

@@ -9,10 +9,12 @@ from pathlib import Path
 from opsft_flow.files import check_room, write_json
 from opsft_flow.node import node
 from opsft_flow.points import Point
-from opsft_flow.tracking import forget_later, outcome_of, run_identity, steps_of
+from opsft_flow.tracking import forget_later, has_key, outcome_of, run_identity, steps_of
 
 # Of a run of no steps; W&B ends well where the disk has none.
 ROOM_FOR_RUN = 1 << 20
+
+NO_KEY = "not sent: W&B finds no API key; `wandb login` or WANDB_API_KEY gives it one"
 
 
 def send(payload: dict, timeout_s: float) -> str:
@@ -50,7 +52,8 @@ def main() -> None:
             room = ROOM_FOR_RUN + 2 * len(json.dumps(payload))
             check_room(Path(job.tracked).parent, room, f"the run of {point.path} in {folder}/wandb")
             with job.phase("write"):
-                status = send(payload, block["timeout_s"])
+                keyless = block["mode"] == "online" and not has_key()
+                status = NO_KEY if keyless else send(payload, block["timeout_s"])
                 if status != "written" and block["mode"] == "online":
                     offline = send({**payload, "mode": "offline"}, block["timeout_s"])
                     status = f"{status}; offline: {offline}"
