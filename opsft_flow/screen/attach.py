@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -96,10 +97,25 @@ def job_of(record: logging.LogRecord, screen: Screen | None = None) -> Job:
     return Job(record.rule_name, record.rule_msg or record.rule_name, record.output, record.log)
 
 
-def attach_screen(workflow, closing: Callable[[], list[str]]) -> None:
+class LastWords(logging.Handler):
+    """Prints lines when Snakemake has said all."""
+
+    def __init__(self, stream: TextIO, lines: Callable[[], list[str]]) -> None:
+        super().__init__(level=logging.CRITICAL + 1)
+        self.stream, self.lines = stream, lines
+
+    def close(self) -> None:
+        lines, self.lines = self.lines, list
+        for line in lines():
+            print(printable(line), file=self.stream, flush=True)
+        super().close()
+
+
+def attach_screen(workflow, closing: Callable[[], list[str]], planned: Callable[[], list[str]]) -> None:
     """Show this run on a screen of ours, unless Snakemake's own words are asked for or another logger has been chosen.
 
-    `--verbose`, `--printshellcmds`, `--debug-dag`, `--quiet all` and a dry run keep Snakemake's words.
+    `--verbose`, `--printshellcmds`, `--debug-dag`, `--quiet all` and a dry run keep Snakemake's words; the lines of `planned` follow those of
+    a dry run.
     """
     manager, asked = workflow.logger_manager, workflow.output_settings
     for handler in manager.logger.handlers:
@@ -107,6 +123,8 @@ def attach_screen(workflow, closing: Callable[[], list[str]]) -> None:
             handler.setFormatter(PrintableFormatter(handler.formatter))
     printed = [handler for handler in manager.logger.handlers if handler.name == SCREEN_HANDLER]
     quiet = set(asked.quiet or ())
+    if asked.dryrun and Quietness.ALL not in quiet and printed:
+        manager.logger.addHandler(LastWords(printed[0].stream, planned))
     if (
         asked.dryrun
         or asked.verbose

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from opsft_flow.files import read_json
+from opsft_flow.files import read_json, size_of
 from opsft_flow.integrity import Damaged
 from opsft_flow.machine.runtime import process_start
 from opsft_flow.places import Place, measured_on, policy_manifest, sampled_policy, trained_iterations
@@ -171,7 +171,7 @@ def drop(folder: pathlib.Path) -> int:
     """
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     with contextlib.suppress(FileNotFoundError):
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        size = size_of(folder)
         folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
         return size
@@ -179,19 +179,20 @@ def drop(folder: pathlib.Path) -> int:
 
 
 def prune_point(
-    results: str, point: Point, block: dict, keep: str | dict, uses: Iterable[Use] = ()
+    results: str, point: Point, block: dict, keep: str | dict, uses: Iterable[Use] = (), only_look: bool = False
 ) -> Iterator[tuple[pathlib.Path, int]]:
-    """Drop all that can go of a point; yields each folder and its bytes."""
+    """Drop all that can go of a point, or only look what that is; yields each folder and its bytes."""
     uses = list(uses)
-    finish_dropping(results, point)
+    if not only_look:
+        finish_dropping(results, point)
     for folder in [*droppable(results, point, block, keep, uses), *abandoned_scratch(results, point, block, uses)]:
-        yield folder, drop(folder)
+        yield folder, size_of(folder) if only_look else drop(folder)
 
 
 def prune_points(
-    results: str, blocks: dict[Point, dict], keep: str | dict, uses: Iterable[Use] = ()
+    results: str, blocks: dict[Point, dict], keep: str | dict, uses: Iterable[Use] = (), only_look: bool = False
 ) -> Iterator[tuple[pathlib.Path, int]]:
-    """Drop all that can go of the points on disk that `blocks` names; yields each folder and its bytes.
+    """Drop all that can go of the points on disk that `blocks` names, or only look what that is; yields each folder and its bytes.
 
     Another configuration may share the folder. What its points still need is known to it alone. A point with a damaged manifest, which
     may name any of its weights, is left alone, and said so.
@@ -200,6 +201,6 @@ def prune_points(
     for point in points_on_disk(results):
         if point in blocks:
             try:
-                yield from prune_point(results, point, blocks[point], keep, uses)
+                yield from prune_point(results, point, blocks[point], keep, uses, only_look)
             except Damaged as error:
                 print(f"left alone, for it is not known which weights it needs: {point.path}: {error}", flush=True)

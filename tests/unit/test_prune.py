@@ -230,13 +230,15 @@ def test_what_another_has_dropped_meanwhile_is_no_error(tmp_path):
     assert drop(tmp_path / "policy") == 0
 
 
-def test_the_bytes_of_what_was_dropped_are_counted(tree):
+def test_the_bytes_of_what_would_be_dropped_and_was_dropped_are_counted(tree):
     for i in (1, 2):
         tree.add_policy(i)
     tree.finish(2)
     block = {"iterations": 2, "benchmarks": ["b"], "refresh_every": 1}
-    dropped = prune_point(str(tree.results), Point.from_path(POINT), block, "last")
-    assert [size for _, size in dropped] == [1, 1]
+    for only_look in (True, False):
+        dropped = prune_point(str(tree.results), Point.from_path(POINT), block, "last", only_look=only_look)
+        assert [size for _, size in dropped] == [1, 1]
+    assert list(prune_point(str(tree.results), Point.from_path(POINT), block, "last")) == []
 
 
 @pytest.mark.parametrize(("refresh_every", "dropped"), [(1, (1, 3)), (2, (1, 3)), (None, (1, 2, 3))])

@@ -23,6 +23,26 @@ def test_a_training_on_several_machines_and_shards_as_a_cluster_would_run_them(t
     assert sorted(re.findall(r"--shard (\S+) --shards 3", planned)) == ["1", "2", "3", "all"]
 
 
+def test_a_dry_run_shows_what_a_cluster_is_asked_for_and_warns_where_that_is_no_gpu(tmp_path):
+    checkout = several(tmp_path)
+    slurm = ["--workflow-profile", "profiles/slurm", "--dry-run", "--quiet", "rules"]
+    lines = checkout.run(*slurm).stdout.splitlines()
+    asked = {
+        (fields := line.split())[0]: fields[1:] for line in lines[lines.index("What the cluster is asked for:") + 2 :]
+    }
+    assert asked["sft"] == ["4", "gpu", "2", "8", "4,000", "MB", "60", "min"]
+    assert asked["generate_shard"] == ["27", "gpu", "1", "1", "4,000", "MB", "60", "min"]
+    assert asked["verify"] == ["9", "cpu", "1", "0", "4,000", "MB", "60", "min"]
+    assert "summary" not in asked
+    assert lines[-1].startswith("where Snakemake runs: ")
+    assert "1 summary" in lines[-1]
+    checkout.change(resources={"generate": {"gpu": 0}, "sft": {"gpu": 0, "nodes": 1}})
+    *_, generate, sft = checkout.run(*slurm).stdout.splitlines()
+    assert generate.startswith("warning: resources.generate.gpu is 0: ")
+    assert sft.startswith("warning: resources.sft.gpu is 0: ")
+    assert "cluster" not in checkout.run("--dry-run", "--quiet", "rules").stdout
+
+
 def test_a_training_on_several_machines_is_refused_without_a_cluster(tmp_path):
     refused = several(tmp_path).run("--cores", "1", check=False)
     assert refused.returncode != 0

@@ -52,7 +52,15 @@ def test_replay_tabulates_what_rules_would_keep(told):
 def test_prune_keeps_the_last_policy_of_each_point_reruns_nothing_and_the_sweep_grows_by_an_iteration(checkout):
     other = checkout.folder / "results/toy/other/L40/seed0"
     shutil.copytree(checkout.folder / "results/toy/opsft/L40/seed0", other)
-    done = checkout.run("--cores", "1", "prune")
+    policies = list(checkout.folder.glob("results/toy/opsft/*/seed0/iter*/policy"))
+    dropped = "results/toy/opsft/L40/seed0/iter1/policy (2.4 MB)\n"
+    for listed in (checkout.run("--cores", "1", "prune"), checkout.run("--dry-run", "prune", "--config", "keep=last")):
+        assert f"would drop {dropped}" in listed.stdout
+        assert " MB would be freed\nnothing was dropped: " in listed.stdout
+    assert len(policies) == 4
+    assert all(policy.exists() for policy in policies)
+    done = checkout.run("--cores", "1", "prune", "--config", "keep=last")
+    assert f"dropped {dropped}" in done.stdout
     assert "MB freed" in done.stdout
     assert "left alone, not in the sweep: toy/other/L40/seed0\n" in done.stdout
     assert (other / "iter1/policy").exists()
@@ -76,12 +84,12 @@ def test_prune_keeps_what_jobs_that_would_run_again_sample_and_nothing_goes_whil
 
     working = try_lock(checkout.folder / "results/.runs/another")
     write_holder(working)
-    refused = checkout.run("--cores", "1", "prune", check=False)
+    refused = checkout.run("--cores", "1", "prune", "--config", "keep=last", check=False)
     assert refused.returncode != 0
     assert f"nothing was dropped: results is being worked in by process {os.getpid()} on" in refused.stdout
     unlock(working)
 
-    assert "MB freed" in checkout.run("--cores", "1", "prune").stdout
+    assert "MB freed" in checkout.run("--cores", "1", "prune", "--config", "keep=last").stdout
     for policy in policies:
         assert policy.exists()
         assert not policy.with_name("trainer").exists()

@@ -13,6 +13,7 @@ from opsft_flow.machine.stale_locks import remove_stale_locks
 from opsft_flow.machine.unseen import FOLDER
 from opsft_flow.screen.attach import attach_screen
 from opsft_flow.screen.closing import closing_lines
+from opsft_flow.screen.cluster import cluster_lines
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
 sys.setrecursionlimit(100_000)
@@ -29,11 +30,20 @@ def closing():
     return closing_lines(SUMMARY) if set(workflow.dag_settings.targets) <= {"all"} else []
 
 
+def planned():
+    """What comes last on the screen of a dry run: what `prune` would drop, and what a cluster would be asked for."""
+    lines = would_prune() if "prune" in workflow.dag_settings.targets else []
+    if workflow.resource_settings.nodes is None:
+        return lines
+    gpus = {node: resources_of(node, "gpu") for node in ("generate", "sft")}
+    return lines + cluster_lines(workflow.dag.needrun_jobs(), workflow._localrules, gpus)
+
+
 # What is kept in memory for the nodes of this machine ends with this process; a job on a cluster is on its own.
 if workflow.is_main_process:
     # Another workflow that uses this one as a module keeps a screen of its own.
     if workflow.main_snakefile == str(ROOT / "Snakefile"):
-        attach_screen(workflow, closing)
+        attach_screen(workflow, closing, planned)
     remove_stale_locks()
     announce_head()
     os.environ[FORK] = str(int(PLAN.config["warm"]["imports"]))
