@@ -46,9 +46,10 @@ class Screen:
     def plan(self, counts: dict[str, int]) -> None:
         """How many jobs of each kind are to run."""
         self.pace = Pace(counts)
-        if self.shows_jobs:
+        if self.shows_jobs and self.pace.total > 1:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
-            self.paper.write(f"{jobs_of(self.pace.total)}: {kinds}")
+            self.paper.write(f"{self.pace.total:,} jobs: {kinds}")
+        if self.shows_jobs:
             self.paper.start()
 
     def begin(self, number: int, job: Job) -> None:
@@ -114,8 +115,8 @@ class Screen:
         if self.nothing_to_do:
             return self.closing()
         if self.pace and self.pace.done == self.pace.total:
-            ended = f"{jobs_of(self.pace.total)} done in {duration(self.pace.elapsed)}"
-            return [*self.about_empty(), ended, *self.closing()]
+            ended = [f"{self.pace.total:,} jobs done in {duration(self.pace.elapsed)}"] if self.pace.total > 1 else []
+            return [*self.about_empty(), *ended, *self.closing()]
         return []
 
     def about_empty(self) -> list[str]:
@@ -134,7 +135,3 @@ class Screen:
     def about_one(self, job: Job, reason: str) -> str:
         message = message_of(job.logs) or "it has left no message in its log"
         return "\n".join(filter(None, [f"failed: {job.what} ({', '.join(job.logs)})", reason, message]))
-
-
-def jobs_of(count: int) -> str:
-    return f"{count:,} job{'' if count == 1 else 's'}"
