@@ -4,6 +4,7 @@ The adapter is carried from iteration to iteration over the weights that the poi
 moments stay its own. What is sampled from is the merged model.
 """
 
+import difflib
 import importlib.util
 
 import torch
@@ -17,6 +18,36 @@ def check_installed() -> None:
         raise ValueError("sft.lora is set, which needs peft; it is not installed: pip install 'opsft[lora]'")
 
 
+def check_adapter(model: torch.nn.Module, rank: int, targets: list[str]) -> None:
+    """Raise ValueError where a target is no linear layer or is not there, or where the rank is above that of every layer; reads no values."""
+    output, largest = model.get_output_embeddings(), 0
+    layers: dict[str, list[torch.nn.Module]] = {}
+    for name, module in model.named_modules():
+        layers.setdefault(name.rpartition(".")[2], []).append(module)
+    linear = sorted(
+        name
+        for name, found in layers.items()
+        if kinds_of(found) == {"Linear"} and not any(each is output for each in found)
+    )
+    for target in targets:
+        if target not in linear:
+            found = ", ".join(sorted(kinds_of(layers.get(target, [])))) or "no module"
+            close = difflib.get_close_matches(target, linear, n=1)
+            raise ValueError(
+                f"sft.lora.targets: {target!r} is {found} in {type(model).__name__}{f'; did you mean {close[0]!r}?' if close else ''}; "
+                f"allowed: linear layers below the output layer: {', '.join(linear)}"
+            )
+        largest = max(largest, *(min(layer.in_features, layer.out_features) for layer in layers[target]))
+    if rank > largest:
+        raise ValueError(
+            f"sft.lora.rank {rank} is above the rank of every target; allowed: {largest} at most for this model"
+        )
+
+
+def kinds_of(modules: list[torch.nn.Module]) -> set[str]:
+    return {type(module).__name__ for module in modules}
+
+
 def add_adapter(model: torch.nn.Module, rank: int, alpha: float, targets: list[str], seed: int) -> None:
     """Add a new adapter to the linear layers of `model` whose names end in one of `targets`, and freeze all else.
 
@@ -24,14 +55,7 @@ def add_adapter(model: torch.nn.Module, rank: int, alpha: float, targets: list[s
     """
     from peft import LoraConfig, inject_adapter_in_model
 
-    present = dict(model.named_modules())
-    for target in targets:
-        found = {type(module).__name__ for name, module in present.items() if name.split(".")[-1] == target}
-        if found != {"Linear"} or present.get(target) is model.get_output_embeddings():
-            raise ValueError(
-                f"sft.lora.targets: {target!r} is {', '.join(sorted(found)) or 'no module'} in {type(model).__name__}; "
-                f"allowed: names of linear layers below the output layer"
-            )
+    check_adapter(model, rank, targets)
     torch.manual_seed(seed)
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets), lora_dropout=0.0, bias="none")
     inject_adapter_in_model(config, model, adapter_name=ADAPTER)

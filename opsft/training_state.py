@@ -6,6 +6,7 @@ Where several processes share them out, all take part in gathering, and only the
 import torch
 
 from opsft import eight_bit, processes
+from opsft.checkpoint_files import some
 from opsft.optimizers import OffloadedAdamW
 from opsft.transfer import moved
 
@@ -52,7 +53,7 @@ def named(name: str, moment: torch.Tensor) -> dict[str, torch.Tensor]:
 def load_optimizer_tensors(
     model: torch.nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]
 ) -> None:
-    """Put back what `optimizer_tensors` gave. Raises ValueError where a parameter has no moments in `tensors`."""
+    """Put back what `optimizer_tensors` gave. Raises ValueError where a parameter has no moments of its shape in `tensors`."""
     if not tensors:
         return
     for name, parameter in trained(model).items():
@@ -66,8 +67,11 @@ def find_moment(tensors: dict[str, torch.Tensor], name: str, moment: str, like: 
     if f"{key}.codes" in tensors:
         signed = moment == MOMENTS[0]
         return eight_bit.moment_from(tensors[f"{key}.codes"], tensors[f"{key}.scale"], signed, like.device)
-    if key not in tensors:
-        raise ValueError(f"the optimiser's state has no {moment} for parameter {name}")
+    if key not in tensors or tensors[key].shape != like.shape:
+        found = f"one of shape {[*tensors[key].shape]}" if key in tensors else "none"
+        raise ValueError(
+            f"the optimiser's state needs {moment} of shape {[*like.shape]} for parameter {name}; it has {found}"
+        )
     return processes.sharded_like(tensors[key], like).clone()
 
 
@@ -78,7 +82,19 @@ def weight_tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def load_weight_tensors(model: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:
-    for name, parameter in trained(model).items():
+    """Put back what `weight_tensors` gave. Raises ValueError where names or shapes are not those of the trained parameters."""
+    parameters = trained(model)
+    missing, unexpected = sorted(parameters.keys() - tensors.keys()), sorted(tensors.keys() - parameters.keys())
+    shapes = [
+        f"{name} {[*tensors[name].shape]} instead of {[*parameter.shape]}"
+        for name, parameter in parameters.items()
+        if name in tensors and tensors[name].shape != parameter.shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    found = [f"{len(names)} tensors are {kind} ({some(names)})" for kind, names in kinds.items() if names]
+    if found:
+        raise ValueError(f"the weights that were kept are not of this model: {'; '.join(found)}")
+    for name, parameter in parameters.items():
         parameter.copy_(processes.sharded_like(tensors[name], parameter))
 
 

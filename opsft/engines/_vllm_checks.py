@@ -1,9 +1,11 @@
 """What vLLM could not do with a model on this machine, said before the engine starts, and in the project's own words."""
 
+import pathlib
 from typing import Any
 
 from transformers import PreTrainedConfig
 
+from opsft.checkpoint_files import INDEX, some, weight_files
 from opsft.engines import EngineSettings
 
 
@@ -14,6 +16,17 @@ def check_heads(config: PreTrainedConfig, tensor_parallel: int, model_path: str)
         raise ValueError(
             f"tensor_parallel {tensor_parallel} is not allowed: {model_path} has {heads} attention heads; allowed: "
             f"{', '.join(str(n) for n in range(1, heads + 1) if heads % n == 0)}"
+        )
+
+
+def check_only_weights(model_path: str) -> None:
+    """Raise ValueError where vLLM would read other files too: without an index it takes every safetensors file of a folder."""
+    folder = pathlib.Path(model_path)
+    others = sorted({*folder.glob("*.safetensors")} - {*weight_files(folder)})
+    if others and not (folder / INDEX).exists():
+        raise ValueError(
+            f"{model_path} holds {some([file.name for file in others])} beside model.safetensors, and vLLM would load both; "
+            "move what is no part of the model away"
         )
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from opsft.engines import (
     Completion,
@@ -26,8 +26,9 @@ from opsft.engines import (
     groups,
 )
 from opsft.engines._cache import cache_argument, growing_cache
-from opsft.engines._checkpoint import check_context, check_same_architecture, read_config
+from opsft.engines._checkpoint import check_same_architecture
 from opsft.engines._sampling import draw
+from opsft.pretrained import check_context, load_model, read_config
 
 PREFILL_TOKENS = 16384
 """Prompt tokens, padding included, that pass through the model at a time: bounds the memory of reading prompts."""
@@ -76,9 +77,7 @@ class TransformersEngine:
         self.model = self._read_model(model_path).to(device).eval()
 
     def _read_model(self, model_path: str) -> PreTrainedModel:
-        return AutoModelForCausalLM.from_pretrained(
-            model_path, dtype=self.dtype, use_safetensors=True, trust_remote_code=self.trust_remote_code
-        )
+        return load_model(model_path, self.dtype, self.trust_remote_code)
 
     def load_weights(self, model_path: str) -> None:
         """See `opsft.engines.Engine`."""

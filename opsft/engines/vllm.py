@@ -10,10 +10,12 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
+from opsft.checkpoint_files import read_headers, weight_files
 from opsft.engines import Completion, EngineSettings, Progress, Request, Sampling, check_finite, check_requests
-from opsft.engines._checkpoint import check_context, check_same_architecture, read_config, weight_files
-from opsft.engines._vllm_checks import check_free_memory, check_heads, check_platform
+from opsft.engines._checkpoint import check_same_architecture
+from opsft.engines._vllm_checks import check_free_memory, check_heads, check_only_weights, check_platform
 from opsft.engines._vllm_worker import PolicyLoader
+from opsft.pretrained import check_context, read_config
 
 SLICE = 4096
 """Completions asked of vLLM at a time: progress is reported after each slice."""
@@ -39,6 +41,8 @@ def load(model_path: str, settings: EngineSettings) -> "VllmEngine":
     if dtype == "auto":
         dtype = "float32" if on_cpu else "bfloat16"
     check_platform(current_platform, config, settings, dtype)
+    read_headers(model_path)
+    check_only_weights(model_path)
     cache_mb = settings.kv_cache_memory_mb
     try:
         llm = vllm.LLM(
@@ -86,7 +90,8 @@ class VllmEngine:
     def load_weights(self, model_path: str) -> None:
         """See `opsft.engines.Engine`."""
         check_same_architecture(self.config, read_config(model_path, self.trust_remote_code), model_path)
-        files = weight_files(model_path)
+        read_headers(model_path)
+        files = [str(file) for file in weight_files(model_path)]
         self.wake()
         self.llm.collective_rpc("load_policy", args=(files, self.config.get_text_config().tie_word_embeddings))
         self.llm.reset_prefix_cache()

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from opsft.checkpoint_files import weight_files
 from opsft_flow.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -53,7 +54,15 @@ def check_model(name: str, source: str) -> None:
                 f"models.{name}.source: {source!r} does not exist (working directory {pathlib.Path.cwd()})"
             )
         return
-    for pattern in ("config.json", "*.safetensors", "tokenizer*"):
+    if not path.is_dir():
+        raise ConfigError(
+            f"models.{name}.source: {path} is a file; the folder of a checkpoint in safetensors is needed"
+        )
+    try:
+        weight_files(path)
+    except ValueError as error:
+        raise ConfigError(f"models.{name}.source: {error}") from None
+    for pattern in ("config.json", "tokenizer*"):
         if not list(path.glob(pattern)):
             raise ConfigError(f"models.{name}.source: {path} holds no {pattern}; a checkpoint in safetensors is needed")
 

@@ -90,13 +90,15 @@ class NodeSettings(Sweep):
     def check_settings(self) -> str:
         """Everything that is looked at before the sweep runs: its problem sets and models, and what must fit what.
 
-        `uses` has a row (model, problem set, cap on the response, context) for each use of a problem set by a model; `draws` says
-        how many problems an iteration takes from a set at once; `overlaps` names, for each training set, those that it is compared with.
+        `uses` has a row (model, problem set, cap on the response, context) for each use of a problem set by a model, and `adapters` one
+        (model, rank, targets) for each adapter; `draws` says how many problems an iteration takes from a set at once; `overlaps` names, for each training set, those that it is compared with.
         """
-        uses, draws = set(), {}
+        uses, draws, adapters = set(), {}, set()
         for point, benchmarks in self.points.items():
             context, recipe = engine_for(self.config, point.model)["context"], self.recipe(point)
             uses.add((point.model, recipe["problems"], largest_budget(self.schedule(point)), context))
+            if lora := recipe["sft"]["lora"]:
+                adapters.add((point.model, lora["rank"], tuple(lora["targets"])))
             for name in benchmarks:
                 block = self.config["benchmarks"][name]
                 uses.add((point.model, block["problems"], block["max_tokens"], context))
@@ -117,6 +119,7 @@ class NodeSettings(Sweep):
                 "models": models,
                 "fingerprints": {name: fingerprint(path) for name, path in local.items() if path},
                 "uses": sorted(uses),
+                "adapters": sorted(adapters),
                 "draws": draws,
                 "verify": self.config["verify"],
                 "overlaps": self.overlaps(),

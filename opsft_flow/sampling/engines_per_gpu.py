@@ -1,8 +1,10 @@
 """How many vLLM engines share a GPU, and what each gets of it."""
 
 import dataclasses
+import math
 from pathlib import Path
 
+from opsft.checkpoint_files import read_headers
 from opsft.engines import EngineSettings
 
 SMALL, MEDIUM = 2048, 4096
@@ -51,14 +53,5 @@ def share_of_gpu(
 
 def weights_in_memory(checkpoint: Path, dtype: str) -> float:
     """The size in MiB that the weights of a checkpoint have in an engine's arithmetic, from the headers of its files."""
-    from safetensors import safe_open
-
-    parameters = 0
-    for file in checkpoint.glob("model*.safetensors"):
-        with safe_open(file, framework="numpy") as tensors:
-            for name in tensors.keys():  # noqa: SIM118, not a dict
-                size = 1
-                for length in tensors.get_slice(name).get_shape():
-                    size *= length
-                parameters += size
+    parameters = sum(math.prod(header.shape) for header in read_headers(checkpoint).values())
     return (4 if dtype == "float32" else 2) * parameters / 2**20

@@ -16,21 +16,19 @@ def load_policy(manifest: str | os.PathLike, parent: dict, sft: dict, seed: int,
     """
     import torch
     from safetensors.torch import load_file
-    from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     from opsft.dropout import without_dropout
     from opsft.lora import add_adapter
+    from opsft.pretrained import load_model, read_config
     from opsft.training_state import load_weight_tensors
 
     if quiet:
         disable_progress_bar()
     # An adapter lies over the weights that the point began with.
     start = start_of(manifest) if sft["lora"] else checkpoint_of(manifest)
-    config = without_dropout(AutoConfig.from_pretrained(start, trust_remote_code=trust_remote_code))
-    model = AutoModelForCausalLM.from_pretrained(
-        start, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=trust_remote_code
-    )
+    config = without_dropout(read_config(start, trust_remote_code))
+    model = load_model(start, torch.float32, trust_remote_code, config)
     if sft["lora"]:
         add_adapter(model, **sft["lora"], seed=seed)
         adapter = adapter_of(manifest)

@@ -86,6 +86,7 @@ def run_check(tmp_path, monkeypatch):
             "problems": {"sums": block, **(others or {})},
             "models": {"toy": model},
             "uses": uses,
+            "adapters": [],
             "draws": draws,
             "verify": {"timeout_s": 1.0, "memory_mb": 512},
             "overlaps": overlaps or {},

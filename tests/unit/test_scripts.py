@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from opsft.selection.interface import Group
 from opsft_flow.configuration.config import resolve
@@ -116,13 +117,6 @@ def test_generate_numbers_the_samples_and_their_seeds():
     assert all(row["opens_thinking"] for row in rows)
 
 
-def test_generate_reads_a_generation_config_where_there_is_one(tmp_path):
-    read = load("generate").read_generation_config
-    assert read(tmp_path) == {}
-    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [1, 2]}')
-    assert read(tmp_path) == {"eos_token_id": [1, 2]}
-
-
 def test_evaluate_counts_the_reasons(tmp_path):
     write_table(tmp_path / "verdicts.parquet", [verdict("a", 1, finished=False), verdict("a", 0)], VERDICT)
     assert load("evaluate").count_reasons(str(tmp_path / "verdicts.parquet")) == {"correct": 1, "unfinished": 1}
@@ -131,7 +125,7 @@ def test_evaluate_counts_the_reasons(tmp_path):
 def test_base_names_the_commit_of_a_hub_model(tmp_path, monkeypatch):
     snapshot = tmp_path / "snapshots" / "c0ffee"
     snapshot.mkdir(parents=True)
-    (snapshot / "model.safetensors").write_text("w")
+    save_file({"w": np.ones(2, dtype=np.float32)}, snapshot / "model.safetensors")
     hub = SimpleNamespace(snapshot_download=lambda source, revision, allow_patterns: str(snapshot))
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
     manifest = run_base(tmp_path, monkeypatch, {"source": "owner/model", "revision": "main"})
@@ -141,9 +135,18 @@ def test_base_names_the_commit_of_a_hub_model(tmp_path, monkeypatch):
 
 def test_base_keeps_the_revision_of_a_local_model_as_given(tmp_path, monkeypatch):
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.safetensors").write_text("w")
+    save_file({"w": np.ones(2, dtype=np.float32)}, tmp_path / "model" / "model.safetensors")
     manifest = run_base(tmp_path, monkeypatch, {"source": str(tmp_path / "model"), "revision": None})
     assert (manifest["revision"], manifest["iteration"], manifest["optimizer"]) == (None, 0, None)
+
+
+def test_base_refuses_weights_that_are_no_numbers(tmp_path, monkeypatch, capsys):
+    (tmp_path / "model").mkdir()
+    save_file({"w": np.array([1, np.nan], dtype=np.float32)}, tmp_path / "model" / "model.safetensors")
+    with pytest.raises(SystemExit):
+        run_base(tmp_path, monkeypatch, {"source": str(tmp_path / "model"), "revision": None})
+    assert "1 tensors hold NaN or infinite weights: w;" in capsys.readouterr().err
+    assert not (tmp_path / "policy.json").exists()
 
 
 def run_base(tmp_path, monkeypatch, model: dict) -> dict:

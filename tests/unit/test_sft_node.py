@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from transformers import Gemma3Config, Gemma3TextConfig, GPT2Config, OPTConfig
 
 from opsft.dropout import without_dropout
-from opsft.engines._checkpoint import check_same_architecture, read_config
+from opsft.engines._checkpoint import check_same_architecture
 from opsft.lora import merged
+from opsft.pretrained import read_config
 from tests.rounding import assert_close_in_norm, gamma, of_an_update, per_token
 from tests.unit.sft_node import make_point, run_sft
 
@@ -166,6 +167,19 @@ def test_a_target_that_is_no_linear_layer_is_refused(tiny_model):
     for target, found in (("no_proj", "no module"), ("embed_tokens", "Embedding"), ("lm_head", "Linear")):
         with pytest.raises(ValueError, match=rf"sft\.lora\.targets: '{target}' is {found} in Qwen2ForCausalLM"):
             add_adapter(tiny_model, 4, 8.0, ["q_proj", target], seed=0)
+
+
+def test_a_misspelt_target_and_a_rank_above_that_of_every_target_are_refused(tiny_model):
+    from opsft.lora import check_adapter
+
+    # q_proj is 64 by 64, k_proj 32 by 64.
+    check_adapter(tiny_model, 64, ["q_proj", "k_proj"])
+    with pytest.raises(
+        ValueError, match=r"'q_prj' is no module in .*; did you mean 'q_proj'\?; allowed: .*down_proj, gate_proj"
+    ):
+        check_adapter(tiny_model, 4, ["q_prj"])
+    with pytest.raises(ValueError, match=r"sft\.lora\.rank 33 is above the rank of every target; allowed: 32 at most"):
+        check_adapter(tiny_model, 33, ["k_proj"])
 
 
 def test_merging_adds_the_scaled_product_to_the_base_layer_alone():

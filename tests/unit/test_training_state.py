@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from opsft.training_state import load_optimizer_tensors, load_weight_tensors, optimizer_tensors, weight_tensors
+from opsft.training_state import MOMENTS, load_optimizer_tensors, load_weight_tensors, optimizer_tensors, weight_tensors
 
 
 def make() -> tuple[torch.nn.Module, torch.optim.AdamW]:
@@ -81,7 +81,7 @@ def test_no_moments_are_a_fresh_start_and_missing_ones_are_named():
     step(model, optimizer, 0)
     moments = optimizer_tensors(model, optimizer)
     del moments["2.bias.exp_avg_sq"]
-    with pytest.raises(ValueError, match=r"the optimiser's state has no exp_avg_sq for parameter 2\.bias"):
+    with pytest.raises(ValueError, match=r"needs exp_avg_sq of shape \[1\] for parameter 2\.bias; it has none"):
         load_optimizer_tensors(model, optimizer, moments)
 
 
@@ -89,3 +89,32 @@ def test_tied_weights_are_kept_once():
     embedding, head = torch.nn.Embedding(6, 2), torch.nn.Linear(2, 6, bias=False)
     head.weight = embedding.weight
     assert list(weight_tensors(torch.nn.Sequential(embedding, head))) == ["0.weight"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda kept: kept.pop("model.norm.weight"), r"1 tensors are missing \(model\.norm\.weight\)"),
+        (lambda kept: kept.update(extra=torch.ones(1)), r"1 tensors are unexpected \(extra\)"),
+        (
+            lambda kept: kept.update({"model.norm.weight": torch.ones(1)}),
+            r"model\.norm\.weight \[1\] instead of \[64\]",
+        ),
+    ],
+)
+def test_weights_of_another_model_are_refused_before_any_is_put_back(tiny_model, change, message):
+    kept = {name: torch.zeros_like(tensor) for name, tensor in weight_tensors(tiny_model).items()}
+    change(kept)
+    before = weight_tensors(tiny_model)
+    with pytest.raises(ValueError, match=message):
+        load_weight_tensors(tiny_model, kept)
+    assert all(torch.equal(before[name], tensor) for name, tensor in weight_tensors(tiny_model).items())
+
+
+def test_moments_of_another_shape_are_refused(tiny_model):
+    optimizer = torch.optim.AdamW(tiny_model.parameters())
+    tensors = {f"{name}.{moment}": torch.ones(1) for name, _ in tiny_model.named_parameters() for moment in MOMENTS}
+    with pytest.raises(
+        ValueError, match=r"needs exp_avg of shape \[64, 64\] for parameter .*; it has one of shape \[1\]"
+    ):
+        load_optimizer_tensors(tiny_model, optimizer, {**tensors, "step": torch.ones(())})

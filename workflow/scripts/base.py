@@ -1,5 +1,6 @@
 """Policy 0: find the base model, fetch it where it is on the Hub, and write its manifest."""
 
+from opsft.checkpoint_files import check_finite_values
 from opsft_flow.configuration.sources import find_local
 from opsft_flow.files import write_json
 from opsft_flow.node import node
@@ -14,8 +15,8 @@ def main() -> None:
             folder = find_checkpoint(model["source"], model["revision"])
         with job.phase("hash"):
             files = describe_folder(folder)
-        if not any(name.endswith(".safetensors") for name in files):
-            raise ValueError(f"{folder}: no .safetensors file; found {', '.join(files)}")
+        with job.phase("values"):
+            check_finite_values(folder)
         manifest = {
             "path": None,
             "source": model["source"],

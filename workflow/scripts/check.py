@@ -1,4 +1,4 @@
-"""Look at everything that a sweep will need, before any of it runs: sources, columns, answers, prompts, contexts, overlap.
+"""Look at everything that a sweep will need, before any of it runs: sources, weights, columns, answers, prompts, contexts, overlap.
 
 Started once by Snakemake's head process. What cannot be run is said in one message; what can be is written down in `--checked`,
 so that the same look is not taken twice.
@@ -45,6 +45,22 @@ def read_set(name: str, block: dict, prompts: int, sets: dict[str, list[Problem]
     return problems
 
 
+def look_at_model(name: str, block: dict, settings: dict):
+    """The tokenizer of a model, whose checkpoint is whole and fits what is to be done with it."""
+    from opsft.model_check import check_model
+
+    trusted = block["trust_remote_code"]
+    context = max((context for model, _, _, context in settings["uses"] if model == name), default=0)
+    adapters = [(rank, targets) for model, rank, targets in settings["adapters"] if model == name]
+    try:
+        folder = find_checkpoint(block["source"], block["revision"])
+        tokenizer = load_tokenizer(folder, trusted)
+        check_model(folder, tokenizer, trusted, context, adapters)
+    except ValueError as error:
+        raise ValueError(f"model {name!r}: {error}") from None
+    return tokenizer
+
+
 def longest_prompt(tokenizer, problems: list[Problem], block: dict) -> tuple[int, str]:
     """Tokens and id of the longest prompt of a problem set."""
     prompts = ((render(tokenizer, as_row(problem, block)["prompt"]), problem.id) for problem in problems)
@@ -89,11 +105,8 @@ def main() -> None:
     with node(__doc__, inputs=(), outputs=("overlap", "checked"), may_take=False) as job:
         blocks, models = job.settings["problems"], job.settings["models"]
         limits = {"workers": job.threads, **job.settings["verify"]}
+        tokenizers = {name: look_at_model(name, block, job.settings) for name, block in models.items()}
         sets = read_sets(blocks, job.settings["draws"], limits)
-        tokenizers = {
-            name: load_tokenizer(find_checkpoint(block["source"], block["revision"]), block["trust_remote_code"])
-            for name, block in models.items()
-        }
         longest = {}
         for model, name, cap, context in job.settings["uses"]:
             if (model, name) not in longest:

@@ -6,11 +6,11 @@ puts the parts together where there are more. `--budget` is the filter.json that
 manifest that says whether it has, or `none` where that of the sampled policy does.
 """
 
-import json
 import pathlib
 import shutil
 
 from opsft.engines import EngineSettings, Request, Sampling, check_requests
+from opsft.generation_config import read_generation_config
 from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed, stop_tokens
 from opsft.tokenizer import load_tokenizer, response_texts
 from opsft_flow.files import atomic, read_json
@@ -31,11 +31,6 @@ def choose(rows: list[dict], rollouts: dict, iteration: int) -> list[dict]:
         return rows
     by_id = {row["problem_id"]: row for row in rows}
     return [by_id[i] for i in choose_problems(list(by_id), rollouts["prompts"], rollouts["seed"], iteration)]
-
-
-def read_generation_config(checkpoint: pathlib.Path) -> dict:
-    file = checkpoint / "generation_config.json"
-    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def as_rows(problem: dict, request: Request, prompt: str, completions: list, tokenizer) -> list[dict]:
