@@ -3,7 +3,8 @@ r"""Say for each rollout whether its final answer is right.
 `verify` extracts the boxed answers of every response, grades each different (answer, gold) pair once, and gives one verdict a response.
 How two answers are compared is the verifier's part, see `opsft.verify.interface`.
 
-Several boxes with different texts are one answer where each of them matches the gold: `\boxed{1/2} = \boxed{0.5}`. Otherwise they are
+Several boxes with different texts are one answer where each of them matches the gold (`\boxed{1/2} = \boxed{0.5}`), or where together they are the
+list that the gold is (`x = \boxed{2}, y = \boxed{3}`). A box before the last that the verifier cannot read is no answer. Otherwise they are
 `several_answers`, and wrong: who boxes two answers to be right with one has not answered.
 """
 
@@ -86,16 +87,28 @@ def verify(
 def _pairs_to_grade(responses: list[Response], extracted: list[Extracted]) -> Iterable[Pair]:
     for response, found in zip(responses, extracted, strict=True):
         if found.problem is None:
-            for answer in found.answers:
+            for answer in (*found.answers, *_lists(found.answers)):
                 yield answer, response.gold
+
+
+def _lists(answers: tuple[str, ...]) -> list[str]:
+    """What several boxes say together: all of them, and all but the last, which may repeat them as a list."""
+    return [", ".join(part) for part in (answers, answers[:-1]) if len(part) > 1]
 
 
 def _verdict(
     response: Response, found: Extracted, grade_of: dict[Pair, str], canonical: Callable[[str], str]
 ) -> Verdict:
-    grade = found.problem or _grade_of_forms([grade_of[answer, response.gold] for answer in found.answers])
-    matched = grade == "correct"
     answer = found.answers[-1] if found.answers else None
+    grade = found.problem
+    if grade is None:
+        grade = _grade_of_boxes([grade_of[box, response.gold] for box in found.answers])
+        whole, *parts = [grade_of[text, response.gold] for text in _lists(found.answers)] or [None]
+        if grade == "several_answers" and whole == "correct":
+            grade, answer = "correct", _lists(found.answers)[0]
+        elif grade == "several_answers" and parts == ["correct"] and grade_of[answer, response.gold] == "correct":
+            grade = "correct"
+    matched = grade == "correct"
     return Verdict(
         correct=matched and response.finished,
         matched=matched,
@@ -105,8 +118,9 @@ def _verdict(
     )
 
 
-def _grade_of_forms(grades: list[str]) -> str:
+def _grade_of_boxes(grades: list[str]) -> str:
     """The grade of a response from those of its different boxes, the final one last: a value may be left undone on the way."""
-    if len(grades) == 1 or "unparseable_gold" in grades or {*grades} <= {"correct", "unevaluated"}:
-        return grades[-1]
+    read = [grade for grade in grades[:-1] if grade != "unparseable_answer"] + grades[-1:]
+    if len(read) == 1 or "unparseable_gold" in read or {*read} <= {"correct", "unevaluated"}:
+        return read[-1]
     return "several_answers"

@@ -10,8 +10,12 @@ from typing import NamedTuple
 from opsft.thinking import END, START
 
 MAX_ANSWER_CHARS = 2000
-MAX_FORMS = 4
-"""More boxes that differ than this are no forms of one answer."""
+MAX_BOXES = 10
+"""More boxes that differ than this are neither forms of one answer nor the parts of one."""
+PLACEHOLDERS = frozenset(
+    {"answer", "youranswer", "finalanswer", "youranswerhere", "...", r"\ldots", "?", r"\cdots", r"\dots"}
+)
+"""What stands in the box of an instruction that a response repeats."""
 
 # `\boxed` or `\fbox` with its opening brace or with a bare number (`\boxed 7`); else an escaped character, which opens
 # and closes nothing; else a brace. Some models write `\\boxed{7}`: there the first backslash escapes nothing.
@@ -55,14 +59,19 @@ def final_answers(text: str, opens_thinking: bool) -> Extracted:
         key = "".join(answer.split())
         different.pop(key, None)
         different[key] = answer
-    answers = tuple(different.values())
+    real = {key: answer for key, answer in different.items() if not _is_placeholder(key)}
+    answers = tuple((real or different).values())
     if not answers:
         return Extracted((), "no_answer")
     if len(answers[-1]) > MAX_ANSWER_CHARS:
         return Extracted((), "unparseable_answer")
-    if len(answers) > MAX_FORMS or max(map(len, answers)) > MAX_ANSWER_CHARS:
+    if len(answers) > MAX_BOXES or max(map(len, answers)) > MAX_ANSWER_CHARS:
         return Extracted(answers[-1:], "several_answers")
     return Extracted(answers, None)
+
+
+def _is_placeholder(text: str) -> bool:
+    return re.sub(r"\\text\{([^{}]*)\}", r"\1", text).strip("[]<>").lower() in PLACEHOLDERS
 
 
 def after_thinking(text: str, opens_thinking: bool) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsft.verify.extract import MAX_ANSWER_CHARS, MAX_FORMS, Extracted, after_thinking, boxed_answers, final_answers
+from opsft.verify.extract import MAX_ANSWER_CHARS, MAX_BOXES, Extracted, after_thinking, boxed_answers, final_answers
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,17 @@ def test_boxes_that_differ_are_kept_once_each_and_the_final_one_is_last():
     assert final_answers(text, opens_thinking=False) == Extracted(("8", "7", "1,2"), None)
 
 
-def test_more_boxes_than_an_answer_has_forms_are_several_answers():
-    boxes = [rf"\boxed{{{number}}}" for number in range(MAX_FORMS + 1)]
-    assert final_answers("".join(boxes[:-1]), False) == Extracted(("0", "1", "2", "3"), None)
-    assert final_answers("".join(boxes), False) == Extracted(("4",), "several_answers")
+def test_more_boxes_than_a_list_has_parts_are_several_answers():
+    boxes = [rf"\boxed{{{number}}}" for number in range(MAX_BOXES + 1)]
+    assert final_answers("".join(boxes[:-1]), False) == Extracted(tuple(map(str, range(MAX_BOXES))), None)
+    assert final_answers("".join(boxes), False) == Extracted((str(MAX_BOXES),), "several_answers")
+
+
+@pytest.mark.parametrize("placeholder", ["answer", "your answer", r"\text{final answer}", "...", r"\ldots", "[answer]"])
+def test_the_box_of_a_repeated_instruction_is_no_answer_beside_another(placeholder):
+    text = rf"I put it in \boxed{{{placeholder}}}. "
+    assert final_answers(text + r"\boxed{7}", False) == Extracted(("7",), None)
+    assert final_answers(text, False) == Extracted((placeholder,), None)
 
 
 @pytest.mark.parametrize(
