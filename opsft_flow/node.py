@@ -24,7 +24,7 @@ from opsft_flow.machine.printable import printable, printable_output
 from opsft_flow.machine.runtime import find_head
 from opsft_flow.machine.unseen import bring_back, forget, keep
 
-REPORTED_PACKAGES = ("torch", "transformers", "vllm", "math-verify", "pyarrow", "numpy", "wandb")
+REPORTED_PACKAGES = ("torch", "transformers", "vllm", "mpmath", "pyarrow", "numpy", "wandb")
 
 
 class Node:

@@ -1,26 +1,36 @@
 r"""The letter of a multiple choice, A to J; how it is written does not matter, anything but one letter is refused.
 
-Read as B: `B`, `b`, `(B)`, `B)`, `[B]`, `B.`, `$B$`, `**B**`, `\text{B}`, `\textbf{(B)}`, `\mathrm{(B)}`, `Option B`.
+Read as B: `B`, `b`, `(B)`, `B)`, `[B]`, `B.`, `$B$`, `**B**`, `\text{B}`, `\textbf{(B)}`, `Option B`, and, with the option's text after its mark,
+`\textbf{(B)}\ 5` and `B. x + 1`.
 """
 
 import re
 
 from opsft.verify.errors import UnparseableAnswer, UnparseableGold
+from opsft.verify.latex.spelling import respell
 
 NEEDS_WORKERS = False
 SELF_TEST = ((r"\text{(B)}", "B", True), ("c.", "C", True), ("A", "B", False), ("(D)", "E", False))
 
-STYLE = re.compile(r"\\(?:text|mathrm|mathbf|textbf|textrm|mathsf|mbox|bf|rm)\s*\{([^{}]*)\}")
+STYLE = re.compile(r"\\text\s*\{([^{}]*)\}|\{([^{}]*)\}")
 LETTER = re.compile(r"(?:(?:option|choice|answer)\s+)?(?:\(([a-j])\)|\[([a-j])\]|([a-j])\)?)[.:]?", re.IGNORECASE)
+WITH_TEXT = re.compile(r"(?:\(([A-J])\)|\[([A-J])\]|([A-J])[).:])\s*(?P<text>.+)", re.DOTALL)
+ANOTHER = re.compile(r"(?<![a-zA-Z\\])(?:[A-J]|or|and|not)(?![a-zA-Z])")
+"""What makes the text after a letter more than the option's own: a second letter, or a word that hedges."""
 
 
 def read_choice(text: str) -> str | None:
     """The capital letter that `text` writes, None where it is anything else."""
-    text, unstyled = "", text.strip()
+    try:
+        text, unstyled = "", respell(text)
+    except UnparseableAnswer:
+        return None
     while text != unstyled:
-        text, unstyled = unstyled, STYLE.sub(r"\1", unstyled).strip("$*").strip()
-    found = LETTER.fullmatch(text)
-    return next(letter for letter in found.groups() if letter).upper() if found else None
+        text, unstyled = unstyled, STYLE.sub(r"\1\2", unstyled).strip("* ")
+    found = LETTER.fullmatch(text) or WITH_TEXT.fullmatch(text)
+    if not found or ANOTHER.search(found.groupdict().get("text") or ""):
+        return None
+    return next(letter for letter in found.groups()[:3] if letter).upper()
 
 
 def canonical(answer: str) -> str:

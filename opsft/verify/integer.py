@@ -1,43 +1,40 @@
 r"""Integers, as in GSM8K and AIME: how they are written does not matter, anything but one integer is refused.
 
-Read as 1234: `1234`, `+1,234`, `1{,}234`, `$1,234$`, `\$1,234.00`, `1234.`, `1234\%`, `1234 \text{ cm}^2`.
+Read as 1234: `1234`, `+1,234`, `1{,}234`, `\(1234\)`, `\$1,234.00`, `1234.`, `1234\%`, `1234 \text{ cm}^2`, `1234^\circ`, `\text{1234}`,
+`x = 1234`, `1234 dollars`.
 """
 
 import re
 
 from opsft.verify.errors import UnparseableAnswer, UnparseableGold
+from opsft.verify.latex.spelling import respell
+from opsft.verify.latex.units import HedgedUnit, take_units
 
 NEEDS_WORKERS = False
 SELF_TEST = ((r"\$1,234.00", "1234", True), ("-7", "-7", True), ("12", "21", False), ("7", "-7", False))
 
 MAX_DIGITS = 100
 
-# Unit names hold no digits: `5 \text{ or 6}` is no integer.
-INTEGER = re.compile(
-    r"""
-    (?: \\?\$ \s? )?                                                                  # currency
-    (?P<sign> [+-]? ) \s?
-    (?: \\?\$ \s? )?
-    (?P<digits> \d{1,3} (?: (?: ,(?:\\!)? | \{,\} | \\, ) \d{3} )+ | \d+ )
-    (?: \.0* )?
-    \s? (?: \\?% )?
-    (?: (?: \\[ ,;:] | [ ~] )* \\(?: text | mathrm | mbox ) \{ [^{}\d]* \} (?: \^ (?: \d | \{\d\} ) )? )?   # unit
-    \.?
-    """,
-    re.VERBOSE | re.ASCII,
-)
+INTEGER = re.compile(r"(?P<sign>[+-]?) ?(?P<digits>\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)(?:\.0*)?\.?", re.ASCII)
+NAMED = re.compile(r"[^=\d]*[a-zA-Z][^=\d]*=|=")
+STYLED = re.compile(r"\\text ?\{([^{}]*\d[^{}]*)\}|\{([^{}]*)\}(?=\s*$)")
 
 
 def read_integer(text: str) -> int | None:
     """The integer that `text` writes, None where it is anything else or has more than MAX_DIGITS digits."""
-    text = " ".join(text.split())
-    if len(text) > 1 and text[0] == text[-1] == "$":
-        text = text[1:-1].strip()
-    found = INTEGER.fullmatch(text)
+    try:
+        text = respell(text)
+        named = NAMED.match(text)
+        text = text[named.end() :] if named else text
+        opened = STYLED.fullmatch(text.strip())
+        plain, factor, _ = take_units((opened[1] or opened[2]) if opened else text.rstrip("."))
+    except (UnparseableAnswer, HedgedUnit):
+        return None
+    found = INTEGER.fullmatch(plain.strip())
     if not found:
         return None
     digits = re.sub(r"\D", "", found["digits"])
-    return int(found["sign"] + digits) if len(digits) <= MAX_DIGITS else None
+    return int(found["sign"] + digits) * factor if len(digits) <= MAX_DIGITS else None
 
 
 def canonical(answer: str) -> str:

@@ -29,7 +29,7 @@ from opsft.verify.pair import Pair, grade_pair, run_self_test
 
 Chunk = list[Pair]
 
-MIN_MEMORY_MB = 256  # a worker with sympy needs about 100
+MIN_MEMORY_MB = 256  # a worker with mpmath needs about 40
 MAX_CHUNK_PAIRS = 32
 CHUNKS_PER_WORKER = 200  # then it is replaced, which bounds what the caches of a verifier can hold
 SELF_TEST_TIMEOUT_S = 60.0

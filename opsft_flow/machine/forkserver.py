@@ -28,7 +28,7 @@ PRELOADED = (
     "transformers.generation.utils",
     "transformers.models.llama.modeling_llama",
     "transformers.models.qwen2.modeling_qwen2",
-    "math_verify",
+    "mpmath",
     "pebble",
 )
 """What is imported, where it is installed."""

@@ -72,11 +72,11 @@ def sampling_columns(sidecar: dict) -> dict:
 
 
 def grading_columns(sidecar: dict) -> dict:
-    """The verifier's name, a hash of the code that graded, and the version of math-verify where that is what compares."""
+    """The verifier's name, a hash of the code that graded, and the version of mpmath where that is what compares."""
     settings = sidecar["settings"]
     # A node that was forked has the library loaded whether it uses it or not.
-    library = version(sidecar["run"], "math-verify") if settings["verifier"] == "math" else None
-    return {"verifier": settings["verifier"], "verifier_code": settings["code"], "math_verify": library}
+    library = version(sidecar["run"], "mpmath") if settings["verifier"] == "math" else None
+    return {"verifier": settings["verifier"], "verifier_code": settings["code"], "mpmath": library}
 
 
 def estimation_columns(sidecar: dict) -> dict:

@@ -16,7 +16,6 @@ ENVIRONMENTS = sorted(file.stem for file in (ROOT / "envs").glob("*.yaml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # What comes with a package that an environment names.
 BROUGHT = {
-    "math_verify": {"sympy", "latex2sympy2_extended"},
     "vllm": {"huggingface_hub", "numpy", "safetensors", "torch", "transformers"},
 }
 # What a node imports by its name in the configuration.

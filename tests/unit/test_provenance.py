@@ -12,7 +12,7 @@ ENGINE = {"name": "vllm", "version": "0.26.0", "dtype": "bfloat16"}
 
 def write_place(folder, run: dict) -> None:
     """The sidecars of one place, sampled in `run`."""
-    graded = {"packages": {"math-verify": "0.9.0"}}
+    graded = {"packages": {"mpmath": "0.9.0"}}
     evaluate = {"resamples": 10000, "level": 0.95, "seed": 0}
     write_json(folder / "rollouts.run.json", {"settings": {"rollouts": ROLLOUTS}, "run": run})
     write_json(folder / "verdicts.run.json", {"settings": {"verifier": "math", "code": "c0de"}, "run": graded})
@@ -51,7 +51,7 @@ def test_a_row_states_all_that_a_number_depends_on(settings):
             "torch": "2.13.0",
             "verifier": "math",
             "verifier_code": "c0de",
-            "math_verify": "0.9.0",
+            "mpmath": "0.9.0",
             "resamples": "10000",
             "level": "0.95",
             "bootstrap_seed": "0",
@@ -69,9 +69,9 @@ def test_policies_that_were_not_sampled_alike_are_seen(settings, tmp_path):
 def test_a_library_that_was_only_loaded_is_not_named(settings, tmp_path):
     for file in tmp_path.rglob("verdicts.run.json"):
         write_json(
-            file, {"settings": {"verifier": "integer", "code": "c0de"}, "run": {"packages": {"math-verify": "0.9.0"}}}
+            file, {"settings": {"verifier": "integer", "code": "c0de"}, "run": {"packages": {"mpmath": "0.9.0"}}}
         )
-    assert "math_verify" not in measured_with_rows(settings)[0]
+    assert "mpmath" not in measured_with_rows(settings)[0]
 
 
 def test_what_no_sidecar_tells_is_left_out(settings, tmp_path):

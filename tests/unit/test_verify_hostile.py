@@ -34,5 +34,6 @@ def test_the_corpus_is_large_and_holds_every_reason():
     assert len(CASES) >= 60
     assert len({case["why"] for case in CASES}) == len(CASES)
     reasons = collections.Counter(case["reason"] for case in CASES)
-    assert set(reasons) == set(REASONS) - {"unfinished"}
+    # Nothing takes `math` over its time; what a verifier of one's own can take is in test_verify_own.
+    assert set(reasons) == set(REASONS) - {"unfinished", "timeout"}
     assert reasons["correct"] >= 20

@@ -77,6 +77,21 @@ def test_exact_ignores_case_and_whitespace_only():
         r"1234~\text{m}^{3}.",
         "  1234  ",
         "01234",
+        r"1234^{\circ}",
+        r"1234^\circ",
+        "1234°",
+        "x = 1234",
+        r"\angle ABC = 1234^\circ",
+        r"\text{1234}",
+        r"\textbf{1234}",
+        r"\mathbf{1234}",
+        r"\(1234\)",
+        r"\[1234\]",
+        r"1234\$",
+        "1234 dollars",
+        "1 234",
+        "1234.0",
+        "\uff11\uff12\uff13\uff14",
     ],
 )
 def test_integer_reads_one_number_however_it_is_written(text):
@@ -94,13 +109,18 @@ def test_integer_reads_one_number_however_it_is_written(text):
         "12,34",
         "1 2",
         "1/2",
-        "x = 5",
+        "2x = 5",
+        "x = 5 or 6",
         "5 or 6",
         r"5 \text{ or 6}",
+        r"5 \text{ or more}",
+        r"5 \text{ dozen } 6",
+        r"\frac{5}{1}",
+        "5x",
+        r"5^2",
         r"5 \text{ or } 6",
         "--5",
         "\u0665",  # arabic-indic five
-        "\uff15",  # full-width five
         "²",
         "\u200f5",  # after a right-to-left mark
         "5\x00",
@@ -147,6 +167,10 @@ def test_integer_matches_equal_numbers_only(left, right):
         r"\mathrm{\text{B}}",
         "Option B",
         " B ",
+        r"\textbf{(B)}\ 5",
+        r"\text{B. } x+1",
+        "B) 5",
+        "(B) the second",
     ],
 )
 def test_choice_reads_one_letter_however_it_is_written(text):
@@ -154,7 +178,24 @@ def test_choice_reads_one_letter_however_it_is_written(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "K", "BB", "A, B", "B or C", r"\text{B} \text{C}", "(B", "7", "\u0392", "\u200fB", "B\x00", "not B"]
+    "text",
+    [
+        "",
+        "K",
+        "BB",
+        "A, B",
+        "B or C",
+        r"\text{B} \text{C}",
+        "(B",
+        "7",
+        "\u0392",
+        "\u200fB",
+        "B\x00",
+        "not B",
+        "(A) or (B)",
+        r"\text{(A)} \text{(B)}",
+        "B 5",
+    ],
 )
 def test_choice_refuses_what_is_not_one_letter(text):
     assert choice.read_choice(text) is None
@@ -259,7 +300,6 @@ def test_math_refuses_arithmetic_left_undone(answer, gold):
         ("48 + 24 = 72", "72"),
         ("48 + 24", "40 + 32"),
         ("2^{10}", "1024"),
-        (r"2^3 \cdot 3^2", "72"),
         ("5!", "120"),
         (r"\frac{24}{2}", "12"),
         (r"1.2 \times 10^3", "1200"),
@@ -274,28 +314,13 @@ def test_math_takes_other_forms_of_a_number_for_evaluated(answer, gold):
     assert latex.matches(answer, gold)
 
 
-def test_sympy_runs_no_text_as_python(tmp_path):
-    canary = tmp_path / "canary"
-    code = f"""
-import sympy
-assert sympy.sympify("open({str(canary)!r}, 'w').close() or 7") is None or True
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert canary.exists()  # as it comes, sympy runs what it is given
-    canary.unlink()
-    guarded = f"""
-import opsft.verify.math, sympy
-for text in ("open({str(canary)!r}, 'w').close() or 7", "__import__('os').getcwd()", "().__class__", "[1 for x in (1,)]"):
-    for read in (sympy.sympify, sympy.parse_expr, lambda text: sympy.log(text), lambda text: sympy.Matrix([[text]])):
-        try:
-            print("read", read(text))
-        except (ValueError, sympy.SympifyError, TypeError) as error:
-            pass
-print(sympy.Number("72"), sympy.Number("0.5"), sympy.sympify("-1/2"))
-"""
-    done = subprocess.run([sys.executable, "-c", guarded], check=True, capture_output=True, text=True)
-    assert done.stdout == "72 0.500000000000000 -1/2\n"
-    assert not canary.exists()
+def test_no_library_that_evaluates_text_is_asked():
+    code = (
+        "import sys; from opsft.verify import math\n"
+        "assert math.matches('2(x+1)', '2x+2')\n"
+        "print(sorted({'sympy', 'math_verify', 'latex2sympy2_extended', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 @pytest.mark.parametrize(
@@ -312,7 +337,6 @@ print(sympy.Number("72"), sympy.Number("0.5"), sympy.sympify("-1/2"))
         (r"5 \text{ h and } 30 \text{ min}", "5"),
         (r"5 \text{ or maybe } \frac{1}{2}", "5"),
         ("2c", "2"),
-        (r"\boxed{6} 5", "5"),
     ],
 )
 def test_math_tells_different_or_hedged_answers_apart(answer, gold):
@@ -329,7 +353,9 @@ def test_math_tells_different_or_hedged_answers_apart(answer, gold):
         "the answer is: 5?",
         "\u200f5",
         "5\x00",
-        "\uff15",
+        r"\boxed{6} 5",
+        r"10^{10^{10}}",
+        r"\frac{1}{0}",
         "__import__('os')",
     ],
 )
