@@ -11,6 +11,7 @@ seeded by the prompt: so its draw depends on no other prompt.
 
 import importlib
 import random
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -68,23 +69,45 @@ def select(
     """Apply (name, options) `rules` in turn to every group: for each key its kept (position, weight) pairs, by position.
 
     `seed` is that of the point and its iteration. Raises ValueError where a rule returns no n weights, one that is not finite or
-    is negative, or one above 0 for what is no candidate.
+    is negative, or one above 0 for what is no candidate, and where one of the user's own fails.
     """
     functions = [(name, find_rule(name), options) for name, options in rules]
     kept = {}
     for key, group in sorted(groups.items()):
         rng, weights = random.Random(f"{seed[0]}/{seed[1]}/{key}"), np.ones(len(group.tokens))
         for name, function, options in functions:
-            weights = weights * checked(function(group, budget, options, rng), group, name, key)
+            weights = weights * checked(returned(function, group, budget, options, rng, name, key), group, name, key)
             group = replace(group, candidates=weights > 0)
         positions = np.flatnonzero(weights)
         kept[key] = list(zip(positions.tolist(), weights[positions].tolist(), strict=True))
     return kept
 
 
-def checked(weights: np.ndarray, group: Group, rule: str, key: str) -> np.ndarray:
+def returned(
+    function: Rule, group: Group, budget: int, options: dict, rng: random.Random, rule: str, key: str
+) -> object:
+    """What a rule returns. Raises ValueError with the traceback where one of the user's own raises anything."""
+    try:
+        return function(group, budget, options, rng)
+    except Exception as error:
+        if ":" not in rule:
+            raise
+        own = "".join(traceback.format_exception(error.with_traceback(error.__traceback__.tb_next))).rstrip()
+        raise ValueError(f"rule {rule!r} failed on the rollouts of {key}:\n{own}") from None
+
+
+def checked(weights: object, group: Group, rule: str, key: str) -> np.ndarray:
     """The weights of one rule, as they may be. Raises ValueError where they may not."""
-    found = np.asarray(weights, dtype=float)
+    try:
+        found = np.asarray(weights)
+    except ValueError:  # lists of different lengths
+        found = np.empty(0, dtype=object)
+    if found.dtype.kind not in "biuf":
+        raise ValueError(
+            f"rule {rule!r} returned {str(weights)[:80]} ({type(weights).__name__}) for {key}; "
+            f"allowed: an array of {len(group.tokens)} numbers from 0 up"
+        )
+    found = found.astype(float)
     if found.shape != group.tokens.shape:
         raise ValueError(f"rule {rule!r} returned {found.shape} weights for the {len(group.tokens)} rollouts of {key}")
     if not np.all(np.isfinite(found) & (found >= 0)):

@@ -14,4 +14,8 @@ class UnevaluatedAnswer(ValueError):
 
 
 class VerifierBroken(RuntimeError):
-    """The verifier does not grade its own self-test right, or its workers cannot be kept alive."""
+    """The verifier does not grade its own self-test right, its workers cannot be kept alive, or it is the user's own and fails."""
+
+
+class OwnVerifierFailed(VerifierBroken, ValueError):
+    """A verifier of the user's own raised what it may not, or returned neither True nor False; the message shows where."""

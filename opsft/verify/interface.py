@@ -4,7 +4,7 @@ A name without a colon is that of a module here, `opsft.verify.{name}`. One with
 import path of a function of the user's own. Either way the module holds
 
 - the function `matches(answer: str, gold: str) -> bool` (of the user's own: by any name), which may raise `UnparseableAnswer`
-  or `UnevaluatedAnswer`;
+  or `UnevaluatedAnswer`; anything else that one of the user's own raises ends the grading;
 - `SELF_TEST`: triples (answer, gold, equal) that it is known to grade right, at least one equal and one not. They are graded
   after every chunk of answers too, so they should be quick;
 - `check_gold(gold: str) -> None`, which raises `UnparseableGold`; the user's own may do without;
@@ -32,6 +32,7 @@ class Verifier:
     canonical: Callable[[str], str]
     self_test: tuple[tuple[str, str, bool], ...]
     needs_workers: bool
+    is_own: bool = False
 
 
 def load_verifier(name: str) -> Verifier:
@@ -67,7 +68,7 @@ def _load_own(name: str) -> Verifier:
     if not callable(matches):
         raise ValueError(f"verifier {name!r}: {module_name} has no function {function!r}")
     check_gold = getattr(module, "check_gold", _any_gold)
-    return Verifier(name, matches, check_gold, _as_written, _own_self_test(name, module), needs_workers=True)
+    return Verifier(name, matches, check_gold, _as_written, _own_self_test(name, module), True, is_own=True)
 
 
 def _as_written(answer: str) -> str:

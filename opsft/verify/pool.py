@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -67,7 +67,7 @@ def grade_in_workers(
     self-test runs in every pool before its first chunk, and after every chunk in the worker that graded it. A pool that breaks
     is replaced, up to MAX_POOLS in all.
 
-    Raises VerifierBroken where the self-test fails or the pools keep breaking.
+    Raises VerifierBroken where the self-test fails or the pools keep breaking, OwnVerifierFailed where a verifier of the user's own does.
     """
     grades: dict[Pair, str] = {}
     chunks = deque(_in_chunks(pairs, limits.workers))
@@ -180,7 +180,8 @@ def _start_worker(verifier: str, limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for answer, gold, _ in loaded.self_test:
-        grade_pair(loaded, answer, gold)
+        with suppress(VerifierBroken):  # the self-test says so
+            grade_pair(loaded, answer, gold)
 
 
 def _test_worker(verifier: str) -> str | None:
@@ -199,6 +200,9 @@ def _grade_chunk(verifier: str, chunk: Chunk, timeout_s: float) -> list[str]:
     try:
         loaded = load_verifier(verifier)
         grades = [grade_pair(loaded, answer, gold) for answer, gold in chunk]
+    except MemoryError:
+        os._exit(NO_MEMORY)
+    try:
         mmap.mmap(-1, SPARE_MB * 2**20).close()
         run_self_test(loaded)
     except (MemoryError, OSError):

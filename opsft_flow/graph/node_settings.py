@@ -123,8 +123,16 @@ class NodeSettings(Sweep):
                 "draws": draws,
                 "verify": self.config["verify"],
                 "overlaps": self.overlaps(),
+                "own_rules": self.own_rules(),
             }
         )
+
+    def own_rules(self) -> list[dict]:
+        """The rules of each recipe that has one of the user's own, with the hash of their code."""
+        chains = [chosen_rules(self.recipe(point)["filter"]) for point in self.points]
+        own = [rules for rules in chains if any(is_own(rule["rule"]) for rule in rules)]
+        different = {canonical(rules): rules for rules in own}
+        return [{"rules": rules, "code": rules_code("filter", rules)} for rules in different.values()]
 
     def generate_settings(self, place: str) -> str:
         parsed = parse_place(place)

@@ -90,6 +90,7 @@ def run_check(tmp_path, monkeypatch):
             "draws": draws,
             "verify": {"timeout_s": 1.0, "memory_mb": 512},
             "overlaps": overlaps or {},
+            "own_rules": [],
         }
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
             monkeypatch.setenv(name, "1")

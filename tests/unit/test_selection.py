@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from opsft.selection.interface import Group, select
 from opsft.selection.rules import RULES
 from opsft.selection.statistics import describe
+from opsft.selection.trial import try_rules
 
 DEFAULTS = {"k": 1, "fraction": 0.5, "cap": 8, "alpha": 0.2}
 CONTROLS = ("correct", "all")
@@ -183,7 +184,7 @@ def test_the_weights_of_rules_in_turn_multiply():
 def test_every_rule_is_a_module_of_its_own_and_every_module_a_rule():
     folder = importlib.import_module("opsft.selection").__path__[0]
     modules = {file.stem for file in importlib.import_module("pathlib").Path(folder).glob("[!_]*.py")}
-    assert modules == {*RULES, "interface", "rules", "statistics"}
+    assert modules == {*RULES, "interface", "rules", "statistics", "trial"}
 
 
 @few
@@ -276,12 +277,25 @@ def test_a_rule_of_one_s_own_is_found_by_its_import_path(own_rule):
         ([1.0], r"returned \(1,\) weights for the 2 rollouts of p"),
         ([1.0, -1.0], "a weight that is negative or not finite for p"),
         ([float("nan"), 0], "a weight that is negative or not finite for p"),
+        (["keep", "drop"], r"returned \['keep', 'drop'\] \(list\) for p; allowed: an array of 2 numbers from 0 up"),
+        (["1", "0"], r"returned \['1', '0'\] \(list\) for p"),
+        (None, r"returned None \(NoneType\) for p"),
         ([1.0, 1.0], "keeps rollouts of p that the rules before it have dropped"),
     ],
 )
 def test_a_rule_that_returns_what_are_no_weights_is_named(own_rule, returned, message):
     with pytest.raises(ValueError, match=f"rule 'own_rules:choose' .*{message}|rule 'own_rules:choose' {message}"):
         own_rule(returned)
+
+
+def test_a_rule_that_fails_is_tried_before_anything_is_sampled_and_named(monkeypatch):
+    module = SimpleNamespace(choose=lambda group, budget, options, rng: group.tokens / options["scale"])
+    monkeypatch.setitem(sys.modules, "own_rules", module)
+    with pytest.raises(
+        ValueError, match=r"rule 'own_rules:choose' failed on the rollouts of a made-up(.|\n)*KeyError: 'scale'"
+    ):
+        try_rules([("own_rules:choose", {})])
+    try_rules([("own_rules:choose", {"scale": 100.0})])
 
 
 def test_a_rule_is_given_its_options_the_budget_and_a_seeded_rng(monkeypatch):

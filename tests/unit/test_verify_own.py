@@ -6,10 +6,13 @@ import sys
 import pytest
 
 from opsft.verify import Response, verify
+from opsft.verify.errors import VerifierBroken
 from opsft.verify.interface import load_verifier
 
 LOOSE = """
 import os
+
+from opsft.verify.errors import UnparseableAnswer
 
 SELF_TEST = [("a b", "ba", True), ("ab", "ac", False)]
 
@@ -19,7 +22,11 @@ def same_letters(answer, gold):
         while True:
             pass
     if answer == "who":
-        raise ValueError(os.getpid())
+        raise UnparseableAnswer(os.getpid())
+    if answer == "bug":
+        return {}[answer]
+    if answer == "no":
+        return "no"
     return sorted(answer.replace(" ", "")) == sorted(gold)
 """
 
@@ -41,6 +48,33 @@ def test_it_grades_in_workers_that_it_cannot_hang(write):
     responses = [Response(rf"\boxed{{{answer}}}", "ab", True, False) for answer in answers]
     verdicts = verify(responses, "loose:same_letters", workers=1, timeout_s=0.5, memory_mb=512)
     assert [verdict.reason for verdict in verdicts] == list(answers.values())
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            "bug",
+            r"failed on answer 'bug' for gold 'ab'; .*\nTraceback (.|\n)*return \{\}\[answer\](.|\n)*KeyError: 'bug'",
+        ),
+        (
+            "no",
+            r"failed on answer 'no' for gold 'ab'; (.|\n)*TypeError: matches returned 'no'; allowed: True and False",
+        ),
+    ],
+)
+def test_what_it_may_not_raise_or_return_ends_the_grading_with_its_own_message(write, answer, message):
+    write("buggy", LOOSE)
+    with pytest.raises(ValueError, match=r"verifier 'buggy:same_letters' " + message):
+        verify([Response(rf"\boxed{{{answer}}}", "ab", True, False)], "buggy:same_letters", 1, 5.0, 512)
+
+
+def test_one_that_fails_in_its_self_test_shows_its_own_message(write):
+    write(
+        "failing_test", "SELF_TEST = [('1', '1', True), ('1', '2', False)]\ndef same(answer, gold):\n    return 1 / 0\n"
+    )
+    with pytest.raises(VerifierBroken, match=r"failed on answer '1' for gold '1'(.|\n)*ZeroDivisionError"):
+        verify([], "failing_test:same", 1, 5.0, 512)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from functools import partial
 from opsft.overlap import RUN, Overlap, find_overlap
 from opsft.problems import Problem
 from opsft.prompts import encode, render
+from opsft.selection.trial import try_rules
 from opsft.tokenizer import load_tokenizer
 from opsft.verify.golds import check_golds, ungradable
 from opsft_flow.files import atomic, write_json
@@ -17,6 +18,7 @@ from opsft_flow.graph.own_code import is_own, load_own
 from opsft_flow.node import node
 from opsft_flow.preparation import as_row, find_checkpoint
 from opsft_flow.problem_sets import prepare
+from opsft_flow.rule_chain import loaded
 
 
 def read_sets(blocks: dict, draws: dict, limits: dict) -> dict[str, list[Problem]]:
@@ -104,6 +106,8 @@ def write_overlap(path: str, found: dict[str, list[Overlap]]) -> None:
 def main() -> None:
     with node(__doc__, inputs=(), outputs=("overlap", "checked"), may_take=False) as job:
         blocks, models = job.settings["problems"], job.settings["models"]
+        for own in job.settings["own_rules"]:
+            try_rules(loaded(own["rules"]))
         limits = {"workers": job.threads, **job.settings["verify"]}
         tokenizers = {name: look_at_model(name, block, job.settings) for name, block in models.items()}
         sets = read_sets(blocks, job.settings["draws"], limits)
