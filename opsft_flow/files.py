@@ -67,6 +67,14 @@ def check_room(folder: pathlib.Path, needed: int, what: str) -> None:
         )
 
 
+def is_writable(folder: str | os.PathLike) -> bool:
+    """True where files can be made in a folder, or, where it is missing, in the one that it would be made in."""
+    path = pathlib.Path(folder).absolute()
+    while not path.exists():
+        path = path.parent
+    return os.access(path, os.W_OK)
+
+
 def size_of(path: pathlib.Path) -> int:
     """Bytes of a file, or of all files of a folder; 0 where there is neither."""
     files = path.rglob("*") if path.is_dir() else [path]

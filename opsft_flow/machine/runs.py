@@ -11,6 +11,7 @@ import platform
 from pathlib import Path
 
 from opsft_flow.machine.file_lock import read_holder, try_lock, unlock, write_holder
+from opsft_flow.machine.runtime import process_start
 
 FOLDER = ".runs"
 
@@ -19,6 +20,7 @@ def announce_run(results: str) -> None:
     """Let `living_runs` know of this process until it ends. Where that cannot be written down, the run goes on unannounced."""
     path = Path(results) / FOLDER / f"{platform.node()}-{os.getpid()}"
     with contextlib.suppress(OSError):
+        remove_killed(path.parent)
         lock = try_lock(path)
         if lock:
             atexit.register(unlock, lock)
@@ -36,3 +38,11 @@ def living_runs(results: str) -> list[str]:
             holder = read_holder(path)
             found.append(holder.describe() if holder else path.name)
     return found
+
+
+def remove_killed(folder: Path) -> None:
+    """Remove what runs on this machine that were killed have left. Only they: to try the lock of one that starts now would take it."""
+    for path in folder.glob(f"{platform.node()}-*"):
+        process = path.name.removeprefix(f"{platform.node()}-")
+        if process.isdigit() and process_start(int(process)) is None:
+            path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ Nothing here is needed for a result. What lives in the folder is gone when the w
 import contextlib
 import os
 import platform
+import pwd
 import shutil
 import signal
 import socket
@@ -110,13 +111,27 @@ def runtime_folder() -> Path:
 
 def private_folder(folder: Path) -> Path:
     """Make `folder` where it is missing. Raises PermissionError where somebody else could reach what is in it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    remedy = f"Delete it, or set {FOLDER} to a folder of your own with a short path"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermissionError(f"{folder} cannot be made: {error.strerror}. {remedy}") from None
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no folder"
         raise PermissionError(
-            f"{folder} must be a folder of user {os.getuid()} with mode 700, found {oct(found.st_mode)}"
+            f"{folder} must be a folder of user {user_name(os.getuid())} with mode 700; found {kind} of user "
+            f"{user_name(found.st_uid)} with mode {stat.S_IMODE(found.st_mode):o}. {remedy}"
         )
     return folder
+
+
+def user_name(number: int) -> str:
+    """The name of a user, or the number of one without a name here."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def listen(path: Path) -> socket.socket:

@@ -39,6 +39,19 @@ def test_a_run_that_was_killed_is_not_told_and_what_it_left_is_removed(tmp_path,
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
+def test_the_next_run_removes_what_a_killed_one_has_left_and_leaves_the_others(tmp_path, run):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = [f"{platform.node()}-{ended.pid}", f"{platform.node()}-{run.pid}", f"{platform.node()}-x", "other-machine-1"]
+    for name in left[2:]:
+        (tmp_path / FOLDER / name).touch()
+    (tmp_path / FOLDER / left[0]).touch()
+    announce_run(str(tmp_path))
+    found = sorted(path.name for path in (tmp_path / FOLDER).iterdir())
+    assert found == sorted([*left[1:], f"{platform.node()}-{os.getpid()}"])
+    assert len(living_runs(str(tmp_path))) == 2
+
+
 def test_a_run_that_cannot_be_written_down_goes_on(tmp_path):
     (tmp_path / FOLDER).touch()
     announce_run(str(tmp_path))

@@ -1,6 +1,13 @@
 """Results that are damaged while their times stay: what reads one fails with one message, and what reads none goes on."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 from tests.unit.damages import damage, empty, flip, replace_by_folder, truncate
+from tests.workflow.conftest import Checkout, copy_workflow
+from tests.workflow.test_portability import READ_ONLY
 
 POINTS = "results/toy/opsft"
 L40, L80 = f"{POINTS}/L40/seed0", f"{POINTS}/L80/seed0"
@@ -60,3 +67,28 @@ def test_a_damaged_result_that_is_deleted_is_made_again(checkout):
     assert "results/summary/pairs.csv: " in done.stdout + done.stderr
     pairs.unlink()
     assert checkout.would_run()["compare"] == 1
+
+
+def test_results_that_cannot_be_written_can_be_looked_at(checkout):
+    """And a home folder that cannot be written is needed by Snakemake's own cache alone."""
+    environment = os.environ | {"HOME": "/proc/none", "XDG_CACHE_HOME": str(checkout.folder / "cache")}
+    command = [sys.executable, "-m", "snakemake", "--configfile", str(checkout.overlay), "--cores", "1", "plan", "why"]
+    within = [*READ_ONLY, str(checkout.folder / "results")]
+    done = subprocess.run([*within, *command], cwd=checkout.folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 of 2 iterations done" in done.stdout
+    assert "Nothing would run" in done.stdout
+
+
+def test_results_that_were_copied_with_their_times_need_nothing(checkout, tmp_path):
+    clone = Checkout(tmp_path / "clone")
+    clone.folder.mkdir()
+    copy_workflow(clone.folder)
+    shutil.copytree(checkout.folder / "results", clone.folder / "results")
+    assert clone.would_run() == {}
+    for file in sorted((clone.folder / "results").rglob("*"), reverse=True):
+        os.utime(file)
+    assert "generate" in clone.would_run()
+    clone.run("--cores", "1", "verify_results")
+    clone.run("--cores", "1", "--touch")
+    assert clone.would_run() == {}

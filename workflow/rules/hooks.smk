@@ -15,6 +15,7 @@ from snakemake.logging import logger
 from opsft_flow.examination import examine_folder
 from opsft_flow.tracking import has_key
 from opsft_flow.graph.code_record import record_code
+from opsft_flow.graph.file_clock import check_clock
 from opsft_flow.graph.scheduling import lift_default_limit
 from opsft_flow.weights.keep import Keeper, check_uses, policy_uses
 from opsft_flow.weights.prune import finish_dropping
@@ -44,6 +45,8 @@ onstart:
         look_for_key()
     uses = {} if workflow.touch else policy_uses(workflow.dag.needrun_jobs(), RESULTS)
     look_for_policies(uses)
+    if makes and not workflow.touch:
+        look_at_clock()
     if any(map(samples_or_grades, workflow.dag.needrun_jobs())):
         look_before_sampling()
     if makes:
@@ -164,6 +167,18 @@ def look_for_policies(uses):
     """End the run where a job needs a policy that was dropped."""
     try:
         check_uses(uses.values())
+    except ValueError as error:
+        raise WorkflowError(f"nothing was run: {error}") from None
+
+
+def look_at_clock():
+    """End the run where its results would be older than what they are made from."""
+    jobs = workflow.dag.needrun_jobs()
+    made = {str(file) for job in jobs for file in job.output}
+    try:
+        # Where nothing can be written, the first job says so.
+        with contextlib.suppress(OSError):
+            check_clock({str(file) for job in jobs for file in job.input} - made, RESULTS)
     except ValueError as error:
         raise WorkflowError(f"nothing was run: {error}") from None
 

@@ -3,7 +3,11 @@
 import shlex
 import subprocess
 
+from opsft_flow.files import is_writable
 from opsft_flow.graph.node_settings import canonical
+
+# What only looks at results goes where these cannot be written, too.
+LOOKS = LOGS if is_writable(RESULTS) else ".snakemake/log"
 
 
 rule shared:
@@ -20,7 +24,7 @@ rule points:
 
 rule plan:
     log:
-        f"{LOGS}/plan.log",
+        f"{LOOKS}/plan.log",
     localrule: True
     conda:
         "../../envs/cpu.yaml"
@@ -36,7 +40,7 @@ rule plan:
 # Beside a running sweep with --nolock: Snakemake removes all locks of the folder when it ends.
 rule why:
     log:
-        f"{LOGS}/why.log",
+        f"{LOOKS}/why.log",
     localrule: True
     conda:
         "../../envs/cpu.yaml"
@@ -51,7 +55,7 @@ rule why:
 
 rule dump_config:
     log:
-        f"{LOGS}/dump_config.log",
+        f"{LOOKS}/dump_config.log",
     localrule: True
     conda:
         "../../envs/cpu.yaml"
@@ -107,7 +111,7 @@ rule replay:
 
 rule verify_results:
     log:
-        f"{LOGS}/verify_results.log",
+        f"{LOOKS}/verify_results.log",
     localrule: True
     conda:
         "../../envs/cpu.yaml"
