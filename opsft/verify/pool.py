@@ -26,6 +26,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from opsft.verify.errors import VerifierBroken
 from opsft.verify.interface import Verifier, load_verifier
 from opsft.verify.pair import Pair, grade_pair, run_self_test
+from opsft.verify.semaphores import name_semaphores
 
 Chunk = list[Pair]
 
@@ -93,6 +94,7 @@ def _in_chunks(pairs: Sequence[Pair], workers: int) -> Iterator[Chunk]:
 
 @contextmanager
 def _worker_pool(verifier: str, limits: Limits) -> Iterator[ProcessPool]:
+    name_semaphores()
     pool = ProcessPool(
         max_workers=limits.workers,
         max_tasks=CHUNKS_PER_WORKER,
