@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 from tests.unit.damages import damage, empty, flip, replace_by_folder, truncate
 from tests.workflow.conftest import Checkout, copy_workflow
@@ -86,8 +87,9 @@ def test_results_that_were_copied_with_their_times_need_nothing(checkout, tmp_pa
     copy_workflow(clone.folder)
     shutil.copytree(checkout.folder / "results", clone.folder / "results")
     assert clone.would_run() == {}
-    for file in sorted((clone.folder / "results").rglob("*"), reverse=True):
-        os.utime(file)
+    # As a copy in another order leaves them, a second apart.
+    for age, file in enumerate(sorted((clone.folder / "results").rglob("*")), start=1):
+        os.utime(file, (time.time() - age,) * 2)
     assert "generate" in clone.would_run()
     clone.run("--cores", "1", "verify_results")
     clone.run("--cores", "1", "--touch")
