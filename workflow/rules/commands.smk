@@ -1,6 +1,9 @@
 # The command line of a node: its script, started by the right interpreter, on as many GPUs and machines as it is given.
 import shlex
+import subprocess
 import sys
+
+from opsft_flow.graph.node_settings import canonical
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Nodes run in the interpreter that runs Snakemake, unless Snakemake deploys an environment of their own for them.
@@ -83,3 +86,12 @@ def this_workflow():
         "rerun_triggers": sorted(str(trigger) for trigger in workflow.rerun_triggers),
         "deployment": sorted(DEPLOYED),
     }
+
+
+def would_prune():
+    """What `prune` would drop, as it says it itself; it asks Snakemake in a process of its own."""
+    told = {"workflow": this_workflow(), "keep": PLAN.config["keep"]}
+    options = [part for name, value in told.items() for part in (f"--{name}", canonical(value))]
+    command = [*shlex.split(with_snakemake("prune")), "--settings", "-", *options, "--dry-run"]
+    done = subprocess.run(command, input=PLAN.summary_settings(), capture_output=True, text=True)
+    return (done.stdout + done.stderr).splitlines()

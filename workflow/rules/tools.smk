@@ -1,10 +1,6 @@
 # Targets to call by name: `snakemake plan`, `snakemake why`, `snakemake dump_config`, `snakemake prune`, `snakemake replay`,
 # `snakemake verify_results`; and the parts of the sweep that calls of Snakemake which run side by side have in common, and not: `snakemake shared`, `snakemake points`.
-import shlex
-import subprocess
-
 from opsft_flow.files import is_writable
-from opsft_flow.graph.node_settings import canonical
 
 # What only looks at results goes where these cannot be written, too.
 LOOKS = LOGS if is_writable(RESULTS) else ".snakemake/log"
@@ -66,15 +62,6 @@ rule dump_config:
         "the configuration with every default filled in"
     shell:
         "{params.command} --settings - 2>&1 <<< {params.settings:q} | tee {log:q}"
-
-
-def would_prune():
-    """What `prune` would drop, as it says it itself; it asks Snakemake in a process of its own."""
-    told = {"workflow": this_workflow(), "keep": PLAN.config["keep"]}
-    options = [part for name, value in told.items() for part in (f"--{name}", canonical(value))]
-    command = [*shlex.split(with_snakemake("prune")), "--settings", "-", *options, "--dry-run"]
-    done = subprocess.run(command, input=PLAN.summary_settings(), capture_output=True, text=True)
-    return (done.stdout + done.stderr).splitlines()
 
 
 rule prune:
