@@ -1,6 +1,7 @@
 """Puts the screen in the place of what Snakemake prints. Of Snakemake, this uses its logger's handlers and the events that it gives to plugins."""
 
 import logging
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -29,15 +30,25 @@ TOLD_BETTER = (
 """How errors begin that only say that a job has failed."""
 
 
-class PrintableFormatter(logging.Formatter):
-    """Formats as another does; nothing in the text is obeyed by a terminal."""
+PLACES = re.compile(r'WorkflowError in file ".*", line \d+:\n|\n  File ".*", line \d+, in \S+')
+"""What Snakemake says of where a rule file has refused something: of no use to who is to mend the configuration."""
 
-    def __init__(self, formatter: logging.Formatter) -> None:
+
+class PrintableFormatter(logging.Formatter):
+    """Formats as another does; nothing in the text is obeyed by a terminal. With `places`, errors say where in the rules they arose."""
+
+    def __init__(self, formatter: logging.Formatter, places: bool) -> None:
         super().__init__()
-        self.formatter = formatter
+        self.formatter, self.places = formatter, places
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(self.formatter.format(record) or "")
+        text = self.formatter.format(record) or ""
+        return printable(text if self.places else without_places(record, text))
+
+
+def without_places(record: logging.LogRecord, text: str) -> str:
+    """The text of a record; where it is a refusal, without the lines of the rules that it went through."""
+    return PLACES.sub("", text) if getattr(record, "exception", None) == "WorkflowError" else text
 
 
 class ScreenHandler(logging.Handler):
@@ -77,7 +88,7 @@ class ScreenHandler(logging.Handler):
             self.screen.interrupt()
         elif record.levelno >= logging.WARNING:
             if not text.startswith(TOLD_BETTER) and not self.screen.interrupted:
-                self.screen.say(text)
+                self.screen.say(without_places(record, text))
         elif text.startswith(NOTHING_TO_DO):
             self.screen.nothing_to_do = True
             self.screen.say(text)
@@ -98,11 +109,14 @@ def job_of(record: logging.LogRecord, screen: Screen | None = None) -> Job:
 
 
 class LastWords(logging.Handler):
-    """Prints lines when Snakemake has said all."""
+    """Prints lines when Snakemake has said all; none after an error."""
 
     def __init__(self, stream: TextIO, lines: Callable[[], list[str]]) -> None:
-        super().__init__(level=logging.CRITICAL + 1)
+        super().__init__(level=logging.ERROR)
         self.stream, self.lines = stream, lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines = list
 
     def close(self) -> None:
         lines, self.lines = self.lines, list
@@ -120,7 +134,7 @@ def attach_screen(workflow, closing: Callable[[], list[str]], planned: Callable[
     manager, asked = workflow.logger_manager, workflow.output_settings
     for handler in manager.logger.handlers:
         if handler.formatter is not None and not isinstance(handler.formatter, PrintableFormatter):
-            handler.setFormatter(PrintableFormatter(handler.formatter))
+            handler.setFormatter(PrintableFormatter(handler.formatter, places=asked.verbose))
     printed = [handler for handler in manager.logger.handlers if handler.name == SCREEN_HANDLER]
     quiet = set(asked.quiet or ())
     if asked.dryrun and Quietness.ALL not in quiet and printed:

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from opsft_flow.machine.printable import PrintableStream, printable
-from opsft_flow.screen.attach import PrintableFormatter, ScreenHandler
+from opsft_flow.screen.attach import LastWords, PrintableFormatter, ScreenHandler
 from opsft_flow.screen.closing import closing_lines
 from opsft_flow.screen.logs import message_of
 from opsft_flow.screen.pace import Pace, duration
@@ -148,10 +148,25 @@ def test_snakemakes_own_words_are_told_where_they_say_something(run):
     run.start(sft=1)
     run.tell("Select jobs to execute...")
     run.tell("a warning", logging.WARNING)
-    run.tell("WorkflowError:\nnothing was sampled: no model", logging.ERROR, event="error")
+    places = '  File "/x/hooks.smk", line 48, in __onstart\n  File "/x/hooks.smk", line 9, in <module>'
+    refusal = f'WorkflowError in file "/x/hooks.smk", line 9:\nnothing was sampled: no model\n{places}'
+    run.tell(refusal, logging.ERROR, event="error", exception="WorkflowError")
     lines = run.end()
     assert lines[0] == "Unlocked working directory."
-    assert lines[1:] == ["a warning", "WorkflowError:", "nothing was sampled: no model"]
+    assert lines[1:] == ["a warning", "nothing was sampled: no model"]
+
+
+@pytest.mark.parametrize(("level", "shown"), [(logging.INFO, ["would drop a"]), (logging.ERROR, [])])
+def test_a_dry_run_that_has_failed_says_nothing_after_its_error(level, shown):
+    stream = io.StringIO()
+    words = LastWords(stream, lambda: ["would drop a"])
+    record = logging.LogRecord("snakemake", level, "file", 1, "said", (), None)
+    logger = logging.Logger("snakemake")
+    logger.addHandler(words)
+    logger.handle(record)
+    words.close()
+    words.close()
+    assert stream.getvalue().splitlines() == shown
 
 
 def test_what_comes_from_data_is_written_out_wherever_it_is_shown(run, tmp_path):
@@ -163,7 +178,7 @@ def test_what_comes_from_data_is_written_out_wherever_it_is_shown(run, tmp_path)
     text = "\n".join(run.end())
     assert text.count("\\x1b") == 4
     assert "\x1b" not in text
-    formatted = PrintableFormatter(logging.Formatter()).format(
+    formatted = PrintableFormatter(logging.Formatter(), places=True).format(
         logging.LogRecord("x", logging.INFO, "", 1, HOSTILE, (), None)
     )
     assert formatted == SHOWN

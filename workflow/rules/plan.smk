@@ -18,9 +18,14 @@ sys.path.insert(0, str(ROOT))
 from opsft_flow.configuration.config import ConfigError
 from opsft_flow.files import DiskFull, check_room
 from opsft_flow.graph.plan import Plan
+from opsft_flow.screen.attach import attach_screen
 
 # Of Snakemake's records of 1,000 jobs; on a full disk it fails with a traceback, and may lose them.
 ROOM_FOR_RECORDS = 4 << 20
+
+# First of all, for Ctrl-C and errors of the configuration are shown on it. Another workflow that uses this one as a module keeps its own.
+if workflow.is_main_process and workflow.main_snakefile == str(ROOT / "Snakefile"):
+    attach_screen(workflow, lambda: closing(), lambda: planned())
 
 try:
     check_room(Path.cwd(), ROOM_FOR_RECORDS, "what Snakemake writes to .snakemake")

@@ -11,7 +11,6 @@ from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD, announce_head
 from opsft_flow.machine.stale_locks import remove_stale_locks
 from opsft_flow.machine.unseen import FOLDER
-from opsft_flow.screen.attach import attach_screen
 from opsft_flow.screen.closing import closing_lines
 from opsft_flow.screen.cluster import cluster_lines
 
@@ -41,9 +40,6 @@ def planned():
 
 # What is kept in memory for the nodes of this machine ends with this process; a job on a cluster is on its own.
 if workflow.is_main_process:
-    # Another workflow that uses this one as a module keeps a screen of its own.
-    if workflow.main_snakefile == str(ROOT / "Snakefile"):
-        attach_screen(workflow, closing, planned)
     remove_stale_locks()
     announce_head()
     os.environ[FORK] = str(int(PLAN.config["warm"]["imports"]))
