@@ -13,7 +13,9 @@ NEEDS_WORKERS = False
 SELF_TEST = ((r"\text{(B)}", "B", True), ("c.", "C", True), ("A", "B", False), ("(D)", "E", False))
 
 STYLE = re.compile(r"\\text\s*\{([^{}]*)\}|\{([^{}]*)\}")
-LETTER = re.compile(r"(?:(?:option|choice|answer)\s+)?(?:\(([a-j])\)|\[([a-j])\]|([a-j])\)?)[.:]?", re.IGNORECASE)
+LETTER = re.compile(
+    r"(?:(?:option|choice|answer)(?:\s*:\s*|\s+))?(?:\(([a-j])\)|\[([a-j])\]|([a-j])\)?)[.:]?", re.IGNORECASE
+)
 WITH_TEXT = re.compile(r"(?:\(([A-J])\)|\[([A-J])\]|([A-J])[).:])\s*(?P<text>.+)", re.DOTALL)
 ANOTHER = re.compile(r"(?<![a-zA-Z\\])(?:[A-J]|or|and|not)(?![a-zA-Z])")
 """What makes the text after a letter more than the option's own: a second letter, or a word that hedges."""

@@ -16,7 +16,7 @@ SELF_TEST = ((r"\$1,234.00", "1234", True), ("-7", "-7", True), ("12", "21", Fal
 MAX_DIGITS = 100
 
 INTEGER = re.compile(r"(?P<sign>[+-]?) ?(?P<digits>\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)(?:\.0*)?\.?", re.ASCII)
-NAMED = re.compile(r"[^=\d]*[a-zA-Z][^=\d]*=|=")
+NAMED = re.compile(r"(?!\s*-)[^=\d]*[a-zA-Z][^=\d]*=|=")
 STYLED = re.compile(r"\\text ?\{([^{}]*\d[^{}]*)\}|\{([^{}]*)\}(?=\s*$)")
 
 

@@ -27,7 +27,7 @@ NO_GOLD = frozenset({"notfound", "none", "null", "nan", "n/a", "na", "unknown", 
 LISTED = re.compile(r"""\[\s*(['"])(?P<only>[^'"]*)\1\s*\]""")
 CONSTANT = re.compile(r"\+\s*[CcKk]\s*$")
 DECIMAL = re.compile(r"[-+]?\d+\.\d+", re.ASCII)
-DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+", re.ASCII)
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,(?!\d{3}$)\d+", re.ASCII)
 
 
 def canonical(answer: str) -> str:
@@ -103,14 +103,14 @@ def _same_text(answer: str, gold: str) -> bool:
 
 def _tight(text: str) -> str:
     """Without spaces, but for those between digits, which tell numbers apart: `1 1/2` is not `11/2`."""
-    return re.sub(r"(?<!\d) | (?!\d)", "", text).rstrip(".")
+    return re.sub(r"(?<!\d) | (?!\d)", "", text).removesuffix(".")
 
 
 def _as_the_gold_writes(answer: str, gold: str) -> str:
     """The answer with the gold's sign for a decimal and the gold's letter for a constant of integration."""
-    for point, comma in ((gold, answer), (answer, gold)):
-        if DECIMAL.fullmatch(point.strip()) and DECIMAL_COMMA.fullmatch(comma.strip()):
-            return answer.replace(",", ".") if comma is answer else answer.replace(".", ",")
+    if DECIMAL.fullmatch(gold.strip()) and DECIMAL_COMMA.fullmatch(answer.strip()):
+        # Not the other way round: a gold `1,2` is a list.
+        return answer.replace(",", ".")
     if re.search(r"\+\s*C\s*$", gold):
         return CONSTANT.sub("+ C", answer.strip())
     return answer

@@ -38,7 +38,7 @@ def same(gold: Reading, answer: Reading) -> bool:
     if isinstance(gold, Relation) and isinstance(answer, Relation):
         if _same_relation(gold, answer):
             return True
-    elif isinstance(answer, Relation) and {*answer.signs} == {"="}:
+    elif isinstance(answer, Relation) and ({*answer.signs} == {"="} or _is_member(answer)):
         value = value_of(answer)
         if value is not None and same(gold, value):
             return True
@@ -63,8 +63,14 @@ def value_of(relation: Relation) -> Reading | None:
     return sides[-1] if all(map(_is_name, sides[:-1])) else None
 
 
+def _is_member(relation: Relation) -> bool:
+    r"""Whether a relation says `x \in \{1, 2\}`."""
+    last = relation.sides[-1]
+    return relation.signs == (r"\in",) and isinstance(last, Several) and last.kind == r"\{\}"
+
+
 def _is_name(side: Reading) -> bool:
-    """Whether a side names what is asked for: `x`, `f(2)`, `\\angle A`, `AB`, `(p, q)`; it holds no number."""
+    """Whether a side names what is asked for: `x`, `f(2)`, `\\angle A`, `AB`, `(p, q)`; it holds no number and no sign."""
     if isinstance(side, Words):
         return True
     if isinstance(side, Several):
@@ -72,6 +78,7 @@ def _is_name(side: Reading) -> bool:
     return (
         isinstance(side, Expression)
         and bool(letters(side.node))
+        and side.node.op != "negative"
         and all(part.op != "number" for part in walk(side.node))
     )
 
@@ -174,9 +181,9 @@ def _same_shape(gold: Reading, answer: Reading) -> bool:
             return _same_expression(gold, answer)
         case Several(), Several():
             return _same_several(gold, answer)
-        case Several(r"\{\}", (only,)), Expression():
+        case Several(r"\{\}", (only,)), Expression() if not _is_literal_set(answer):
             return same(only, answer)
-        case Expression(), Several(r"\{\}", (only,)):
+        case Expression(), Several(r"\{\}", (only,)) if not _is_literal_set(gold):
             return same(gold, only)
         case InBase(), InBase():
             return gold == answer
@@ -211,6 +218,10 @@ def _as_share(node: Node) -> Node:
 
 
 def _same_several(gold: Several, answer: Several) -> bool:
+    if gold.kind == answer.kind == "time":
+        # The half of the day counts where both name it.
+        shown = min(len(gold.items), len(answer.items))
+        return _all_same(gold.items[:shown], answer.items[:shown])
     if {gold.kind, answer.kind} & EXACT_KINDS:
         return gold.kind == answer.kind and _all_same(gold.items, answer.items)
     if "ratio" in (gold.kind, answer.kind):

@@ -19,14 +19,8 @@ ACCENTS = frozenset({
     "mathscr", "mathfrak", "text",
 })  # fmt: skip
 CLOSERS = {
-    "(": ")",
-    "[": "]",
-    "{": "}",
-    r"\{": r"\}",
-    r"\lfloor": r"\rfloor",
-    r"\lceil": r"\rceil",
-    r"\langle": r"\rangle",
-}
+    "(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil", r"\langle": r"\rangle",
+}  # fmt: skip
 OPERATIONS = frozenset({
     r"\sum", r"\prod", r"\int", r"\lim", r"\det", r"\iint", r"\oint", r"\begin", r"\limsup", r"\liminf", r"\partial",
 })  # fmt: skip
@@ -155,11 +149,12 @@ class Parser:
             doubled = sign == "!" and self.next == "!"
             if doubled:
                 self.take()
-            base = (
-                Node("symbol", (f"{base.args[0]}'",))
-                if sign == "'" and base.op == "symbol"
-                else Node("double factorial" if doubled else "factorial", (base,))
-            )
+            if sign == "!":
+                base = Node("double factorial" if doubled else "factorial", (base,))
+            elif base.op == "symbol":
+                base = Node("symbol", (f"{base.args[0]}'",))
+            else:
+                raise Unreadable("a prime stands after what is no name")
         return base
 
     def atom(self) -> Node:

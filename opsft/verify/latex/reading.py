@@ -22,10 +22,13 @@ MAX_DEPTH = 30
 RELATIONS = frozenset({"=", "<", ">", r"\le", r"\ge", r"\ne", r"\in"})
 SET_SIGNS = frozenset({r"\cup", r"\cap", r"\setminus"})
 BASE = re.compile(
-    r"([0-9A-F]+)\s*(?:_\s*(?:\{\s*(\d+|\\text\{\s*[a-z]+\s*\})\s*\}|(\d{1,2}))|\\text\{\s*\(?base (\d+|[a-z]+)\)?\s*\})",
+    r"\(?([0-9A-F]+)\)?\s*(?:_\s*(?:\{\s*\(?(\d+|\\text\{\s*[a-z]+\s*\})\)?\s*\}|(\d{1,2}))|\\text\{\s*\(?base (?:\}\s*)?(\d+|[a-z]+)\)?\s*\}?)",
     re.ASCII,
 )
-BASE_WORDS = {"two": "2", "three": "3", "five": "5", "eight": "8", "ten": "10", "sixteen": "16"}
+BASE_WORDS = {
+    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10", "eleven": "11",
+    "twelve": "12", "sixteen": "16",
+}  # fmt: skip
 CONNECTIVE = re.compile(r",?\s*(?:\\text\s*\{[ ,]*(and|or)[ ,]*\}|(?<![a-zA-Z\\])(and|or)(?![a-zA-Z]))\s*,?")
 MATRIX = re.compile(
     r"\\begin\s*\{([bpvVB]?matrix|array|cases|aligned?)\}(?:\s*\{[lcr|]+\})?(.*)\\end\s*\{\1\}", re.DOTALL
@@ -55,8 +58,9 @@ def read(text: str) -> Reading:
     text = rewrite(respell(text))
     if depth(text) > MAX_DEPTH:
         raise UnparseableAnswer(f"{text[:80]!r} holds brackets nested more than {MAX_DEPTH} deep")
-    text = text.strip().rstrip(".,;: ") if not text.endswith("\\") else text
-    text = text.removeprefix("=").strip().strip("'\"`")
+    text = text.strip().rstrip(".,;: ") if not text.endswith(("\\", "..")) else text
+    text = text.removeprefix("=").strip().strip('"`')
+    text = text.strip("'") if text.startswith("'") else text
     try:
         return _read(text)
     except (Unreadable, HedgedUnit, RecursionError) as error:
@@ -104,8 +108,7 @@ def _read_parts(text: str) -> Reading:
     text = QUALIFIER.sub("", text)
     while (braced := enclosed(text)) and braced[0] == "{":
         text = braced[1]
-    connected = {found for pair in CONNECTIVE.findall(text) for found in pair if found}
-    text = CONNECTIVE.sub(r" ; " if connected else ",", text)
+    text, connected = _connected(text)
     for separator in (";", ","):
         parts, found = split(text, frozenset({separator}))
         parts = [part for part in parts if part]
@@ -115,6 +118,15 @@ def _read_parts(text: str) -> Reading:
             return Several(kind, _named_alike(items))
     signs = _both_signs(text.strip(" ;,"))
     return Several("list", tuple(map(_read_one, signs))) if len(signs) > 1 else _read_one(signs[0])
+
+
+def _connected(text: str) -> tuple[str, set[str]]:
+    """`text` with semicolons for `and` and `or` outside of brackets, and which of the two there were."""
+    places = {token.start() for token in outside(text)}
+    found = [match for match in CONNECTIVE.finditer(text) if match.start() in places]
+    for match in reversed(found):
+        text = f"{text[: match.start()]} ; {text[match.end() :]}"
+    return text, {match[1] or match[2] for match in found}
 
 
 def _spread(texts: list[str]) -> Iterator[Reading]:
@@ -231,7 +243,10 @@ def _read_held(opening: str, inside: str, closing: str) -> Reading | None:
             parts, found = split(inside, frozenset({separator}))
             if len(found) == 1 and parts[0]:
                 variable = split(parts[0], frozenset({r"\in"}))[0][0].strip()
-                return Builder(variable, _read_parts(parts[1]))
+                condition = _read_parts(parts[1])
+                # Conditions with a comma between them hold together there.
+                is_list = isinstance(condition, Several) and condition.kind == "list"
+                return Builder(variable, replace(condition, kind="and") if is_list else condition)
     parts, _ = split(inside, frozenset({",", ";"}))
     if opening == r"\{" or len(parts) > 1:
         items = [item for part in parts for item in map(_read_one, _both_signs(part))] if inside else []
@@ -250,7 +265,9 @@ def _read_ratio(text: str) -> Reading | None:
         return Words(text)
     clock = re.match(r"(\d{1,2}:\d{2})(?![\d:])", text)
     if clock and CLOCK.fullmatch(clock[1]) and not text[clock.end() :].strip(" .apmAPM\\ext{}"):
-        return Several("time", tuple(Expression(number(int(part))) for part in clock[1].split(":")))
+        half = re.search(r"[ap](?=[. ]*m)", text[clock.end() :].lower())
+        digits = tuple(Expression(number(int(part))) for part in clock[1].split(":"))
+        return Several("time", (*digits, Words(half[0])) if half else digits)
     parts, found = split(text, frozenset({":"}))
     return Several("ratio", tuple(map(_read_expression, parts))) if found and all(parts) else None
 

@@ -64,6 +64,8 @@ DOUBLED = re.compile(r"\\\\(?=[a-zA-Z])")
 PLAIN_NAME = re.compile(
     r"(?<![\\a-zA-Z])(pi|sqrt|infinity|infty|inf|theta|alpha|beta|gamma|lambda|sin|cos|tan|cot|sec|csc|ln|log|exp|arcsin|arccos|arctan)(?![a-zA-Z])"
 )
+OVER = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}")
+EMPHASIS = re.compile(r"^\s*\*\*([^*]+)\*\*\s*$")
 SQRT_OF_PARENTHESIS = re.compile(r"\\sqrt\s*\(([^()]*)\)")
 
 
@@ -80,7 +82,7 @@ def respell(text: str) -> str:
     text = re.sub(r"\\dot\{(\d)\}", r"\\overline{\1}", text)
     if "matrix" not in text and "cases" not in text and "array" not in text:
         text = DOUBLED.sub(r"\\", text)
-    text = re.sub(r",\\!\s*", ",", text).replace("{,}", ",")
+    text = re.sub(r",\\!\s*", ",", text).replace("{,}", ",").replace("{:}", ":")
     text = SPACE.sub(" ", text)
     text = re.sub(r"\\(text|mathrm|textbf)\s*\{\s*\\?\$\s*\}", "", text)
     text = text.replace(r"\$", "")
@@ -91,6 +93,7 @@ def respell(text: str) -> str:
     for typed, sign in TYPED.items():
         text = text.replace(typed, sign)
     text = SQRT_OF_PARENTHESIS.sub(r"\\sqrt{\1}", text)
+    text = OVER.sub(r"\\frac{\1}{\2}", EMPHASIS.sub(r"\1", text))
     text = re.sub(r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}", text)
     text = re.sub(
         r"(?<=[\d}])\s*(?:pct|percent|percentage|\\text\{ *(?:pct|percent|percentage) *\})(?![a-zA-Z])", r"\\%", text

@@ -13,15 +13,20 @@ MULTIPLIERS = {
 NO_UNIT_WORDS = (
     "or and not is isn are was no nor but maybe perhaps if than then least most more less fewer about approximately around between to "
     "wrong false either neither however except unless times plus minus over both all any none impossible infinite undefined "
-    "half third quarter double triple twice mod modulo base also where when with remainder dozens hundreds thousands millions"
+    "half third quarter double triple twice mod modulo base also where when with remainder dozens hundreds thousands millions "
+    "halves thirds fifths sixths eighths tenths hundredths thousandths tens factorial"
 )
 NO_UNIT = frozenset(NO_UNIT_WORDS.split())
+UNKNOWNS = frozenset("xyznkM")
+"""Letters that name a number or a factor, in `\\text` too."""
+POWER_WORDS = frozenset({"squared", "cubed"})
+"""What is no unit right after a number, but `5 \\text{ cm squared}` is."""
 ABBREVIATIONS = (
     "mm|cm|dm|km|kg|mg|ml|mL|kL|ft|lb|lbs|oz|mi|yd|hr|hrs|min|mins|sec|secs|ms|mph|kph|Hz|kHz|MHz|GHz|Pa|kPa|kJ|kW|eV|keV|MeV|GeV|mol|cc|sq|units?"
     "|days?|cats?|dogs?|men|ways?|years?|feet|inch|inches|nm|rad|cal|kcal|gal|ohms?|USD|EUR|AU|pc|Mpc|kpc|erg|ergs|cents?|deg|km/h|m/s|cm/s"
 )
 POWER = r"(?:\s*\^\s*(?:\{\s*-?\d\s*\}|-?\d))?"
-TEXT = r"\\text\s*\{[^{}]*\}"
+TEXT = r"\\text\s*\{(?!\s*[ei]\s*\})[^{}]*\}"
 NAMED = rf"(?:{TEXT}|\\Omega|\\mu)"
 ONE = rf"(?:{NAMED}{POWER}|\\frac\s*\{{\s*{NAMED}{POWER}\s*\}}\s*\{{\s*{NAMED}{POWER}\s*\}}|\^\s*(?:\{{\s*\\circ\s*\}}|\\circ)(?:\s*[CF](?![a-zA-Z]))?)"
 BARE = rf"(?:{ABBREVIATIONS}|[a-zA-Z]{{4,}})(?:(?:\s+|\s?/\s?)[a-zA-Z]+){{0,3}}\.?{POWER}"
@@ -81,7 +86,7 @@ def _meaning(unit: str) -> int:
     """The factor that a unit stands for, 1 for most. Raises HedgedUnit."""
     inside = re.sub(r"\\[a-zA-Z]+", " ", unit)
     words = WORD.findall(inside)
-    if NO_UNIT & {word.lower() for word in words}:
+    if NO_UNIT & {word.lower() for word in words} or POWER_WORDS & {*words[:1]} or UNKNOWNS & {*words} or "?" in unit:
         raise HedgedUnit(f"{unit.strip()[:80]!r} is no unit")
     without_powers = re.sub(POWER, "", re.sub(r"\^\s*\{?\s*-?\d\s*\}?", "", inside))
     if re.search(r"\d", without_powers):

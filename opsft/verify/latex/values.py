@@ -41,7 +41,9 @@ def equal(gold: Node, answer: Node, is_decimal: bool) -> bool:
 def _tolerance(gold: Fraction) -> Fraction:
     """Half a unit of the last place that is compared."""
     places = DECIMALS
-    if gold and abs(gold) < 1:
+    if not gold:
+        return Fraction(0)
+    if abs(gold) < 1:
         places += math.floor(math.log10(gold.denominator) - math.log10(abs(gold.numerator)))
     return Fraction(1, 2 * 10**places)
 
