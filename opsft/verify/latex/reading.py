@@ -230,7 +230,7 @@ def _read_side(side: str) -> Reading:
 
 
 def _read_matrix(kind: str, body: str) -> Reading:
-    rows = [row for row in re.split(r"\\\\", body) if row.strip()]
+    rows = [row for row in re.split(r"\\\\(?:\[[^][]*\])?", body) if row.strip()]
     if kind in ("cases", "aligned", "align"):
         return Several("list", tuple(_read_one(row.replace("&", "").strip(" ,")) for row in rows))
     return Several("matrix", tuple(Several("row", tuple(_read_one(cell) for cell in row.split("&"))) for row in rows))
@@ -251,13 +251,7 @@ def _read_held(opening: str, inside: str, closing: str) -> Reading | None:
     if opening == r"\{" or len(parts) > 1:
         items = [item for part in parts for item in map(_read_one, _both_signs(part))] if inside else []
         return Several(opening + closing, tuple(items))
-    if (
-        opening in ("(", "[")
-        and {opening, closing} <= {"(", ")", "[", "]"}
-        and (opening, closing) in (("(", ")"), ("[", "]"))
-    ):
-        return _read_one(inside) if opening == "(" and inside else None
-    return None
+    return _read_one(inside) if (opening, closing) == ("(", ")") and inside else None
 
 
 def _read_ratio(text: str) -> Reading | None:

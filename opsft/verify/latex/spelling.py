@@ -17,7 +17,7 @@ UNICODE = {
     "π": r"\pi ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "λ": r"\lambda ", "ω": r"\omega ",
     "φ": r"\phi ", "μ": r"\mu ", "Ω": r"\Omega ", "Δ": r"\Delta ", "∠": r"\angle ", "′": "'", "’": "'", "‘": "'",
     "“": '"', "”": '"', "…": r"\ldots ", "€": r"\$", "£": r"\$", "¥": r"\$", "¢": r"\text{ cents}", "∖": r"\setminus ",
-    "²": "^{2}", "³": "^{3}", "⟨": r"\langle ", "⟩": r"\rangle ",
+    "⟨": r"\langle ", "⟩": r"\rangle ",
     "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2003": " ",
 }  # fmt: skip
 MAX_CHARS = 4000
@@ -64,6 +64,9 @@ DOUBLED = re.compile(r"\\\\(?=[a-zA-Z])")
 PLAIN_NAME = re.compile(
     r"(?<![\\a-zA-Z])(pi|sqrt|infinity|infty|inf|theta|alpha|beta|gamma|lambda|sin|cos|tan|cot|sec|csc|ln|log|exp|arcsin|arccos|arctan)(?![a-zA-Z])"
 )
+SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+ROOT_SIGN = re.compile(r"√\s*(\d+|[a-zA-Z]|\([^()]*\))", re.ASCII)
+TYPED_TIMES = re.compile(r"(?<=\d) ?x ?(?=10 ?\^)")
 OVER = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}")
 EMPHASIS = re.compile(r"^\s*\*\*([^*]+)\*\*\s*$")
 SQRT_OF_PARENTHESIS = re.compile(r"\\sqrt\s*\(([^()]*)\)")
@@ -76,7 +79,8 @@ def respell(text: str) -> str:
     Raises UnparseableAnswer for characters that have no reading (invisible ones, other scripts' digits, combining marks), and for a text that would have
     more than MAX_CHARS.
     """
-    text = "".join(map(_ascii, text))
+    text = SUPERSCRIPT.sub(lambda found: f"^{{{unicodedata.normalize('NFKC', found[0])}}}", text)
+    text = "".join(map(_ascii, ROOT_SIGN.sub(r"\\sqrt{\1}", text)))
     if len(text) > MAX_CHARS:
         raise UnparseableAnswer(f"{text[:80]!r} has more than {MAX_CHARS:,} characters in LaTeX")
     text = re.sub(r"\\dot\{(\d)\}", r"\\overline{\1}", text)
@@ -93,6 +97,7 @@ def respell(text: str) -> str:
     for typed, sign in TYPED.items():
         text = text.replace(typed, sign)
     text = SQRT_OF_PARENTHESIS.sub(r"\\sqrt{\1}", text)
+    text = TYPED_TIMES.sub(r"\\times ", text)
     text = OVER.sub(r"\\frac{\1}{\2}", EMPHASIS.sub(r"\1", text))
     text = re.sub(r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}", text)
     text = re.sub(
