@@ -67,6 +67,8 @@ PLAIN_NAME = re.compile(
 SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 ROOT_SIGN = re.compile(r"√\s*(\d+|[a-zA-Z]|\([^()]*\))", re.ASCII)
 TYPED_TIMES = re.compile(r"(?<=\d) ?x ?(?=10 ?\^)")
+NOT_EQUAL = re.compile(r"\\not\s*=")
+NEGATION = re.compile(r"\\(?:not|notin|neg|lnot)(?![a-zA-Z])")
 OVER = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}")
 EMPHASIS = re.compile(r"^\s*\*\*([^*]+)\*\*\s*$")
 SQRT_OF_PARENTHESIS = re.compile(r"\\sqrt\s*\(([^()]*)\)")
@@ -97,6 +99,9 @@ def respell(text: str) -> str:
     for typed, sign in TYPED.items():
         text = text.replace(typed, sign)
     text = SQRT_OF_PARENTHESIS.sub(r"\\sqrt{\1}", text)
+    text = NOT_EQUAL.sub(r"\\ne ", text)
+    if NEGATION.search(text):
+        raise UnparseableAnswer(f"{text[:80]!r} says what the answer is not")
     text = TYPED_TIMES.sub(r"\\times ", text)
     text = OVER.sub(r"\\frac{\1}{\2}", EMPHASIS.sub(r"\1", text))
     text = re.sub(r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}", text)

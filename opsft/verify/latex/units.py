@@ -14,7 +14,7 @@ NO_UNIT_WORDS = (
     "or and not is isn are was no nor but maybe perhaps if than then least most more less fewer about approximately around between to "
     "wrong false either neither however except unless times plus minus over both all any none impossible infinite undefined "
     "half third quarter double triple twice mod modulo base also where when with remainder dozens hundreds thousands millions "
-    "halves thirds fifths sixths eighths tenths hundredths thousandths tens factorial"
+    "halves thirds fifths sixths eighths tenths hundredths thousandths tens factorial unknown guess doubled"
 )
 NO_UNIT = frozenset(NO_UNIT_WORDS.split())
 UNKNOWNS = frozenset("xyznkM")
