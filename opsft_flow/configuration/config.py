@@ -26,6 +26,9 @@ Validator = extend(Draft202012Validator, type_checker=TYPES)
 # The keys that each kind of schedule reads.
 SCHEDULE_KEYS = {"steps": ("budgets", "iterations"), "quantile": ("start", "floor", "quantile", "most_truncated")}
 
+# A name in braces of its own. Behind a letter, or `]`, `}`, `^` or `_`, braces are LaTeX: `\boxed{answer}`, `\frac{a}{b}`.
+PLACE = re.compile(r"(?<![\w^}\]{])\{+\s*[A-Za-z_][\w.:!]*\s*\}+")
+
 
 @functools.cache
 def load_schema() -> dict:
@@ -254,7 +257,7 @@ def check_curve(budgets: list[int] | None, cap: int, benchmark: str) -> list[str
 
 def check_reading(block: dict, where: str) -> list[str]:
     """How a problem set's rows are chosen and where their answers are."""
-    pattern, problems = block["answer_pattern"], []
+    pattern, problems = block["answer_pattern"], check_template(block["template"], f"{where}.template")
     if pattern is not None:
         problems += check_pattern(pattern, f"{where}.answer_pattern", "its first group must hold the answer")
         if block["answer_from"] == "boxed":
@@ -263,6 +266,14 @@ def check_reading(block: dict, where: str) -> list[str]:
         if "matches" in condition:
             problems += check_pattern(condition["matches"], f"{where}.filter.{column}.matches")
     return problems
+
+
+def check_template(template: str, where: str) -> list[str]:
+    """Names in braces that would reach the model as they stand."""
+    unknown = [name for name in PLACE.findall(template) if name != "{question}"]
+    return [
+        f"{where}: found {name}; allowed: {{question}}, the one name in braces that is filled in" for name in unknown
+    ]
 
 
 def check_pattern(pattern: str, where: str, group: str | None = None) -> list[str]:

@@ -179,6 +179,13 @@ REFUSED = [
     ("evaluate.budgets", [50, 201], "evaluate.budgets: found [50, 201]; allowed: null, or two or more in ascending"),
     ("evaluate.budgets", [50], "evaluate.budgets: found [50]; allowed: null, or two or more"),
     ("evaluate.budgets", [60, 50], "evaluate.budgets: found [60, 50]; allowed: null, or two or more"),
+    (
+        "problems.train.template",
+        "{question} A) {A}",
+        "problems.train.template: found {A}; allowed: {question}, the one name",
+    ),
+    ("problems.train.template", "{{question}}", "problems.train.template: found {{question}}; allowed: {question}"),
+    ("problems.train.template", "{question} { options.a }", "problems.train.template: found { options.a }; allowed"),
     ("problems.train.answer_pattern", "(", "problems.train.answer_pattern: '(' is not a regular expression"),
     ("problems.train.answer_pattern", "####.*", "problems.train.answer_pattern: '####.*' has no group"),
     ("problems.train.preset", "aime", "problems.train.preset: found 'aime'; allowed: gsm8k-train, deepscaler,"),
