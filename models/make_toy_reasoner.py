@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the toy reasoner: a Qwen2 of under a million parameters that adds digits and checks itself too often.
+"""Make the toy reasoner: a transformer of under a million parameters that adds digits and checks itself too often.
 
     python models/make_toy_reasoner.py models/toy-reasoner
 
@@ -22,7 +22,7 @@ import time
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import PreTrainedTokenizerFast, SeedOssConfig, SeedOssForCausalLM
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from opsft.tasks.arithmetic import as_question, draw_terms
@@ -58,21 +58,28 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
-    config = Qwen2Config(
+def make_model(tokenizer: PreTrainedTokenizerFast) -> SeedOssForCausalLM:
+    """The architecture of Qwen2 under a name for which other tools read tokenizer.json as it is: Qwen2's own splitting rules lose the spaces."""
+    config = SeedOssConfig(
         vocab_size=128,
         hidden_size=128,
         intermediate_size=256,
         num_hidden_layers=4,
         num_attention_heads=4,
         num_key_value_heads=2,
+        head_dim=32,
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
+        attention_bias=True,
+        attention_out_bias=False,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        attention_dropout=0.0,
+        residual_dropout=0.0,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
     )
-    return Qwen2ForCausalLM(config)
+    return SeedOssForCausalLM(config)
 
 
 def draw(rng: random.Random, weights: dict) -> object:

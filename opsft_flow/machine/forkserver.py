@@ -28,6 +28,7 @@ PRELOADED = (
     "transformers.generation.utils",
     "transformers.models.llama.modeling_llama",
     "transformers.models.qwen2.modeling_qwen2",
+    "transformers.models.seed_oss.modeling_seed_oss",
     "mpmath",
     "pebble",
 )
