@@ -4,10 +4,10 @@ import pathlib
 
 from benchmarks import setting
 from opsft.budgets import largest_budget, planned_budget
-from opsft.prompts import choose_problems, stop_tokens
+from opsft.end_tokens import end_tokens
+from opsft.prompts import choose_problems
 from opsft.tokenizer import load_tokenizer
 from opsft_flow.configuration.config import schedule_of
-from opsft_flow.files import read_json
 from opsft_flow.points import Point
 
 
@@ -29,7 +29,6 @@ def grpo_job(config: dict, point: Point, checkpoint: pathlib.Path, iterations: i
     rollouts = recipe["rollouts"]["prompts"] * recipe["rollouts"]["samples"]
     longest = max(len(prompt.ids) for prompt in drawn) + largest
     microbatch = microbatch_of(rollouts, updates, recipe["sft"]["microbatch_tokens"] // longest)
-    generation = checkpoint / "generation_config.json"
     sft = recipe["sft"]
     return {
         "checkpoint": str(checkpoint),
@@ -37,7 +36,7 @@ def grpo_job(config: dict, point: Point, checkpoint: pathlib.Path, iterations: i
         "samples": recipe["rollouts"]["samples"],
         "sampling": {key: recipe["rollouts"][key] for key in ("temperature", "top_p", "top_k")},
         "budgets": budgets,
-        "stop_token_ids": stop_tokens(tokenizer, read_json(generation) if generation.exists() else {}),
+        "stop_token_ids": end_tokens(tokenizer, checkpoint),
         "rollouts": rollouts,
         "updates": updates,
         "iterations": iterations,

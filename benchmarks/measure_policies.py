@@ -4,14 +4,14 @@ import pathlib
 
 from benchmarks import setting
 from benchmarks.known import known
+from opsft.end_tokens import end_tokens
 from opsft.engines import Completion, EngineSettings, Request, Sampling, load_engine
 from opsft.estimators.evaluate import EvaluationSettings, evaluate
 from opsft.estimators.responses import Responses
-from opsft.prompts import request_seed, stop_tokens
+from opsft.prompts import request_seed
 from opsft.tokenizer import load_tokenizer, response_texts
 from opsft.verify import Response, verify
 from opsft_flow.configuration.config import engine_for
-from opsft_flow.files import read_json
 
 
 def measure_policies(config: dict, model: str, benchmark: str, policies: dict[int, pathlib.Path]) -> dict[int, dict]:
@@ -19,8 +19,7 @@ def measure_policies(config: dict, model: str, benchmark: str, policies: dict[in
     block, first = config["benchmarks"][benchmark], next(iter(policies.values()))
     tokenizer = load_tokenizer(first)
     prompts = setting.read_prompts(config, block["problems"], tokenizer)
-    generation = first / "generation_config.json"
-    stops = stop_tokens(tokenizer, read_json(generation) if generation.exists() else {})
+    stops = end_tokens(tokenizer, first)
     sampling = known(Sampling, {**block, "stop_token_ids": tuple(stops), "logprobs": False})
     requests = [Request(p.ids, request_seed(block["seed"], 0, p.problem_id), block["samples"]) for p in prompts]
     engine_block = engine_for(config, model)

@@ -12,10 +12,10 @@ import sys
 
 from benchmarks import record, setting
 from benchmarks.child import measure_in_child
-from opsft.prompts import choose_problems, request_seed, stop_tokens
+from opsft.end_tokens import end_tokens
+from opsft.prompts import choose_problems, request_seed
 from opsft.tokenizer import load_tokenizer
 from opsft_flow.configuration.config import engine_for
-from opsft_flow.files import read_json
 
 ITERATION, SEED = 1, 0
 
@@ -74,8 +74,7 @@ def main() -> None:
     config = setting.load_config(options.configfile)
     name, checkpoint = setting.model_of(config, options.model)
     tokenizer = load_tokenizer(checkpoint)
-    generation = checkpoint / "generation_config.json"
-    stops = stop_tokens(tokenizer, read_json(generation) if generation.exists() else {})
+    stops = end_tokens(tokenizer, checkpoint)
     workloads = [requests(config, tokenizer, options) for requests in (training_requests, evaluation_requests)]
     for workload in workloads:
         workload["sampling"] |= {"top_p": 1.0, "top_k": 0, "stop_token_ids": stops}

@@ -3,7 +3,8 @@
 import hashlib
 import random
 
-from opsft.thinking import END, START
+from opsft.chat_template import template_of
+from opsft.thinking import THINK, Marks
 
 
 def choose_problems(problem_ids: list[str], count: int, seed: int, iteration: int) -> list[str]:
@@ -25,26 +26,23 @@ def request_seed(seed: int, iteration: int, problem_id: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 2
 
 
-def render(tokenizer, messages: list[dict]) -> str:
-    """The prompt as text: the tokenizer's chat template applied once, or the plain messages where it has none."""
-    if tokenizer.chat_template is None:
-        return "\n\n".join(message["content"] for message in messages) + "\n"
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+def render(tokenizer, messages: list[dict], plain: bool = False) -> str:
+    """The prompt as text: the tokenizer's chat template applied once, or the messages alone where it is to be `plain`.
+
+    Raises TemplateFailed where there is no template, or it fails.
+    """
+    return plain_text(messages) if plain else template_of(tokenizer).render(messages)
 
 
-def encode(tokenizer, text: str) -> tuple[int, ...]:
-    """Token ids of a rendered prompt; special tokens stand in the text already and are not added again."""
-    has_template = tokenizer.chat_template is not None
-    return tuple(tokenizer(text, add_special_tokens=not has_template)["input_ids"])
+def plain_text(messages: list[dict]) -> str:
+    return "\n\n".join(message["content"] for message in messages) + "\n"
 
 
-def opens_thinking(prompt: str) -> bool:
+def encode(tokenizer, text: str, plain: bool = False) -> tuple[int, ...]:
+    """Token ids of a rendered prompt; a template has written the special tokens into it, and they are not added again."""
+    return tuple(tokenizer(text, add_special_tokens=plain)["input_ids"])
+
+
+def opens_thinking(prompt: str, marks: Marks = THINK) -> bool:
     """True where the template has opened the thinking, so that an answer counts only after it is closed."""
-    return prompt.rfind(START) > prompt.rfind(END)
-
-
-def stop_tokens(tokenizer, generation_config: dict) -> tuple[int, ...]:
-    """The ids that end a response: the tokenizer's end token and those of the generation config."""
-    configured = generation_config.get("eos_token_id")
-    ids = {tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])}
-    return tuple(sorted(ids - {None}))
+    return prompt.rfind(marks.start) > prompt.rfind(marks.end)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from opsft.decodable import check_decodable
 from opsft.engines import (
     Completion,
     EngineSettings,
@@ -39,7 +40,9 @@ COMPACT_AT = 0.75
 
 def load(model_path: str, settings: EngineSettings) -> "TransformersEngine":
     """Load the model at `model_path`; raises ValueError, before its weights are read, where it cannot run as asked."""
-    check_context(read_config(model_path, settings.trust_remote_code), settings.context, model_path)
+    config = read_config(model_path, settings.trust_remote_code)
+    check_context(config, settings.context, model_path)
+    check_decodable(config, model_path)
     device = settings.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

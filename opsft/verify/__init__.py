@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from opsft.thinking import THINK, Marks
 from opsft.verify.extract import Extracted, final_answers
 from opsft.verify.grade import grade_pairs
 from opsft.verify.interface import load_verifier
@@ -66,16 +67,17 @@ def verify(
     timeout_s: float,
     memory_mb: int,
     progress: Callable[[int, int], None] | None = None,
+    marks: Marks = THINK,
 ) -> list[Verdict]:
     """One verdict a response, in their order; identical (answer, gold) pairs are graded once.
 
     `workers`, `timeout_s` (seconds of processor time a pair) and `memory_mb` (address space of a worker in MiB) bound a verifier that
     needs worker processes and are ignored by the others. The workers are spawned, so the calling script must keep its
-    work under `if __name__ == "__main__"`. `progress` is called with the number of pairs graded and of all pairs.
+    work under `if __name__ == "__main__"`. `progress` is called with the number of pairs graded and of all pairs. `marks` are those between which the model thinks.
 
     Raises ValueError for an unknown verifier or a limit out of bounds, VerifierBroken where the self-test fails.
     """
-    extracted = [final_answers(response.text, response.opens_thinking) for response in responses]
+    extracted = [final_answers(response.text, response.opens_thinking, marks) for response in responses]
     pairs = list(dict.fromkeys(_pairs_to_grade(responses, extracted)))
     grade_of = grade_pairs(pairs, verifier, workers, timeout_s, memory_mb, progress)
     canonical = lru_cache(maxsize=None)(load_verifier(verifier).canonical)

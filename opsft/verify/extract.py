@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from opsft.thinking import END, START
+from opsft.thinking import THINK, Marks
 
 MAX_ANSWER_CHARS = 2000
 MAX_BOXES = 10
@@ -48,14 +48,14 @@ class Box(NamedTuple):
     answer_end: int
 
 
-def final_answers(text: str, opens_thinking: bool) -> Extracted:
+def final_answers(text: str, opens_thinking: bool, marks: Marks = THINK) -> Extracted:
     """The boxed answers of what follows the thinking.
 
-    Where the prompt opened the thinking, or the text holds one of its tags, only what follows the last `</think>`
+    Where the prompt opened the thinking, or the text holds one of its marks, only what follows the last end
     counts. Empty and unclosed boxes are no answers. Boxes that differ in nothing but whitespace are one answer.
     """
     different: dict[str, str] = {}
-    for answer in filter(None, boxed_answers(after_thinking(text, opens_thinking))):
+    for answer in filter(None, boxed_answers(after_thinking(text, opens_thinking, marks))):
         key = "".join(answer.split())
         different.pop(key, None)
         different[key] = answer
@@ -74,11 +74,11 @@ def _is_placeholder(text: str) -> bool:
     return re.sub(r"\\text\{([^{}]*)\}", r"\1", text).strip("[]<>").lower() in PLACEHOLDERS
 
 
-def after_thinking(text: str, opens_thinking: bool) -> str:
-    """What follows the last `</think>`; nothing where the thinking never ends; the whole text where there is none."""
-    _, end_tag, rest = text.rpartition(END)
-    never_ends = not end_tag and (opens_thinking or START in text)
-    return "" if never_ends else rest
+def after_thinking(text: str, opens_thinking: bool, marks: Marks = THINK) -> str:
+    """What follows the last end of thinking; nothing where it goes on or begins anew; the whole text where there is none."""
+    _, end, rest = text.rpartition(marks.end)
+    never_ends = not end and opens_thinking
+    return "" if never_ends or marks.start in rest else rest
 
 
 def boxed_answers(text: str) -> list[str]:

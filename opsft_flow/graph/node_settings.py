@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 
 from opsft.budgets import largest_budget, planned_budget
+from opsft.thinking import THINK
 from opsft_flow.configuration.config import engine_for
 from opsft_flow.configuration.fingerprints import fingerprint
 from opsft_flow.configuration.sources import find_local, problem_path
@@ -120,6 +121,7 @@ class NodeSettings(Sweep):
                 "fingerprints": {name: fingerprint(path) for name, path in local.items() if path},
                 "uses": sorted(uses),
                 "adapters": sorted(adapters),
+                "engines": {name: engine_for(self.config, name)["name"] for name in models},
                 "draws": draws,
                 "verify": self.config["verify"],
                 "overlaps": self.overlaps(),
@@ -147,9 +149,15 @@ class NodeSettings(Sweep):
                 "iteration": parsed.iteration,
                 "policy": self.sampled_at(parsed),
                 "engine": {**engine, "trust_remote_code": remote},
+                "plain_prompts": self.config["models"][parsed.model]["plain_prompts"],
+                "thinking": self.thinking(parsed.model),
                 "rollouts": self.rollout_block(parsed),
             }
         )
+
+    def thinking(self, model: str) -> list[str]:
+        """The marks between which a model thinks."""
+        return self.config["models"][model]["thinking"] or [*THINK]
 
     def serving(self) -> str:
         """How engines are kept and shared: no reason to sample again."""
@@ -176,13 +184,15 @@ class NodeSettings(Sweep):
         return {**block, "max_tokens": budget, "seed": place.point.seed}
 
     def verify_settings(self, place: str) -> str:
-        problems = self.problem_set_of(parse_place(place))
+        parsed = parse_place(place)
+        problems = self.problem_set_of(parsed)
         verifier = self.config["problems"][problems]["verifier"]
         return canonical(
             {
                 "node": "verify",
                 "code": code_with_verifiers("verify", {f"problems.{problems}.verifier": verifier}),
                 "place": place,
+                "thinking": self.thinking(parsed.model),
                 "verifier": verifier,
                 "verify": self.config["verify"],
             }

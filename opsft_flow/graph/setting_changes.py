@@ -18,10 +18,12 @@ NAMES = {
     "problems": [(r"problems\.", "problems.{name}."), (r"fingerprint", "the file of problems.{name}.source")],
     "generate": [
         (r"engine\.trust_remote_code", "models.{model}.trust_remote_code"),
+        (r"(plain_prompts|thinking)", r"models.{model}.\1"),
         (r"rollouts\.max_tokens", "{cap}"),
         (r"rollouts\.", "{rollouts}."),
         (r"policy", "the sampled policy"),
     ],
+    "verify": [(r"thinking", "models.{model}.thinking")],
     "filter": [(r"budget", "{cap}"), (r"schedule", "{cap}")],
     "sft": [(r"trust_remote_code", "models.{model}.trust_remote_code")],
     "evaluate": [(r"max_tokens", "{cap}")],

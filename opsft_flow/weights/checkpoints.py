@@ -1,11 +1,12 @@
 """Checkpoints as training reads and writes them: a policy's weights, its optimiser's state, and its adapter where one is trained."""
 
+import json
 import os
 import pathlib
 import shutil
 
 from opsft_flow.configuration.sources import files_of
-from opsft_flow.files import atomic
+from opsft_flow.files import atomic, write_json
 from opsft_flow.weights.policy import ADAPTER, adapter_of, checkpoint_of, optimizer_of, start_of
 
 
@@ -47,11 +48,19 @@ def write_checkpoint(model, weights: dict, source: pathlib.Path, folder: pathlib
     with atomic(folder) as temporary:
         temporary.mkdir()
         model.save_pretrained(temporary, state_dict=weights)
+        keep_end_tokens(source / "config.json", temporary / "config.json")
         # transformers makes one of its own, with other end tokens, where the parent has none.
         (temporary / "generation_config.json").unlink(missing_ok=True)
         for file in files_of(source):
             if ".safetensors" not in file.name and file.name != "config.json":
                 shutil.copyfile(file, temporary / file.name)
+
+
+def keep_end_tokens(parent: pathlib.Path, written: pathlib.Path) -> None:
+    """Name the same end tokens as the parent's config.json: transformers writes the default of the architecture where there are none."""
+    own, config = (json.loads(file.read_text(encoding="utf-8")) for file in (parent, written))
+    config.pop("eos_token_id", None)
+    write_json(written, config | {key: own[key] for key in ("eos_token_id",) if key in own})
 
 
 def write_trainer(moments: dict, adapter: dict, folder: pathlib.Path) -> None:

@@ -6,8 +6,10 @@ import pathlib
 import pytest
 
 from opsft.problems import Problem
+from opsft.thinking import THINK
 from opsft_flow.configuration.config import resolve
 from opsft_flow.files import read_json
+from opsft_flow.prompt_check import Model
 from tests.unit.example_config import change, example_config
 from tests.unit.test_scripts import load
 
@@ -64,14 +66,15 @@ def test_the_structure_of_a_set_is_checked_too(block, tmp_path):
 
 def test_the_longest_prompt_is_measured_as_the_model_is_asked():
     class Words:
-        chat_template = None
+        bos_token_id = None
 
         def __call__(self, text: str, add_special_tokens: bool) -> dict:
             return {"input_ids": text.split()}
 
+    model = Model("words", pathlib.Path("nowhere"), Words(), plain=True, marks=THINK, ends=(), trusted=False)
     problems = [Problem(name, text, "1", None) for name, text in (("a", "1 2"), ("b", "1 2 3"), ("c", "10"))]
     block = {"template": "Add: {question} .", "system": "Be brief", "source": "s"}
-    assert load("check").longest_prompt(Words(), problems, block) == (2 + 1 + 3 + 1, "b")
+    assert load("check").longest_prompt(model, problems, block) == (2 + 1 + 3 + 1, "b")
 
 
 @pytest.fixture
@@ -82,9 +85,11 @@ def run_check(tmp_path, monkeypatch):
         block: dict, uses: list, draws: dict, others: dict | None = None, overlaps: dict | None = None
     ) -> pathlib.Path:
         model = {"source": str(ROOT / "models" / "toy-reasoner"), "revision": None, "trust_remote_code": False}
+        model |= {"plain_prompts": False, "thinking": None}
         settings = {
             "problems": {"sums": block, **(others or {})},
             "models": {"toy": model},
+            "engines": {"toy": "transformers"},
             "uses": uses,
             "adapters": [],
             "draws": draws,
@@ -108,7 +113,8 @@ def run_check(tmp_path, monkeypatch):
 def test_prompt_and_response_must_fit_into_the_context(block, run_check, capsys):
     checked = run_check(block, [["toy", "sums", 12, LONGEST + 12]], {"sums": 3})
     line = f"toy on sums: prompts of up to {LONGEST} tokens, responses of up to 12, context {LONGEST + 12}\n"
-    assert capsys.readouterr().out == "sums: 3 problems of 3 rows\n" + line
+    asked = "toy: asked by its chat template; a response ends with '<eos>'; thinks between <think> and </think>\n"
+    assert capsys.readouterr().out == asked + "sums: 3 problems of 3 rows\n" + line
     checked.unlink()
     with pytest.raises(SystemExit) as ended:
         run_check(block, [["toy", "sums", 12, LONGEST + 12], ["toy", "sums", 13, LONGEST + 12]], {})

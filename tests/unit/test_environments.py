@@ -16,7 +16,7 @@ ENVIRONMENTS = sorted(file.stem for file in (ROOT / "envs").glob("*.yaml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # What comes with a package that an environment names.
 BROUGHT = {
-    "vllm": {"huggingface_hub", "numpy", "safetensors", "torch", "transformers"},
+    "vllm": {"huggingface_hub", "jinja2", "numpy", "safetensors", "torch", "transformers"},
 }
 # What a node imports by its name in the configuration.
 BY_NAME = {

@@ -1,4 +1,4 @@
-"""What a base model is refused for before anything is sampled: its vocabulary, its end tokens, its files beside the weights."""
+"""What a base model is refused for before anything is sampled: its positions, its adapters, its vocabulary, its end tokens."""
 
 import json
 import pathlib
@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 
-from opsft.generation_config import read_generation_config
+from opsft.end_tokens import end_tokens
 from opsft.model_check import check_model
+from opsft.prompts import encode, render
 from opsft.tokenizer import load_tokenizer
 
 TOY = pathlib.Path(__file__).resolve().parents[2] / "models" / "toy-reasoner"
@@ -21,7 +22,9 @@ def toy(tmp_path):
 
 
 def look(folder: pathlib.Path, tokenizer=None, context: int = CONTEXT, adapters=()) -> None:
-    check_model(folder, tokenizer or load_tokenizer(folder), False, context, list(adapters))
+    tokenizer = tokenizer or load_tokenizer(folder)
+    prompt = encode(tokenizer, render(tokenizer, [{"role": "user", "content": "1"}]))
+    check_model(folder, tokenizer, prompt, end_tokens(tokenizer, folder), False, context, list(adapters))
 
 
 def enlarged(folder: pathlib.Path, token: str, special: bool):
@@ -55,35 +58,11 @@ def test_a_token_without_a_place_in_the_model_is_refused_where_a_prompt_may_hold
         look(toy, used)
 
 
-def test_an_end_token_that_the_model_cannot_sample_is_refused(toy):
-    (toy / "generation_config.json").write_text('{"eos_token_id": 500}')
-    tokenizer = load_tokenizer(toy)
-    tokenizer.eos_token = None
-    with pytest.raises(ValueError, match=r"no response could end: the end tokens \[500\] are beyond .* of 128"):
+def test_end_tokens_that_the_model_cannot_sample_are_refused(toy):
+    tokenizer = enlarged(toy, "<new>", special=True)
+    tokenizer.eos_token = "<new>"
+    for name in ("generation_config.json", "config.json"):
+        content = json.loads((toy / name).read_text())
+        (toy / name).write_text(json.dumps(content | {"eos_token_id": 128}))
+    with pytest.raises(ValueError, match=r"no response could end: the end tokens \[128\] are beyond .* of 128"):
         look(toy, tokenizer)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"{", "is no JSON: JSONDecodeError"),
-        (b"\xff", "is no JSON: UnicodeDecodeError"),
-        (b"[" * 100_000, "is no JSON: RecursionError"),
-        (b"[1]", r"must hold a JSON object; found \[1\]"),
-        *[
-            (json.dumps({"eos_token_id": end}).encode(), "eos_token_id must be a token id or a list of them")
-            for end in ("</s>", ["</s>"], [[1]], {"a": 1}, 1.5, True, -1)
-        ],
-    ],
-)
-def test_a_generation_config_that_names_no_end_tokens_is_one_message(toy, content, message):
-    (toy / "generation_config.json").write_bytes(content)
-    with pytest.raises(ValueError, match=rf"generation_config\.json:? {message}"):
-        look(toy)
-
-
-@pytest.mark.parametrize(("end", "read"), [(None, None), (3, 3), ([3, 4], [3, 4])])
-def test_a_generation_config_may_name_no_end_token_one_or_several(tmp_path, end, read):
-    assert read_generation_config(tmp_path) == {}
-    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": end, "temperature": 0.6}))
-    assert read_generation_config(tmp_path)["eos_token_id"] == read

@@ -1,13 +1,13 @@
 """Which prompts are sampled, how they are rendered and encoded, and with which seeds."""
 
 import itertools
-from types import SimpleNamespace
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed, stop_tokens
+from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed
 
 ids = st.sets(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=12).map(sorted)
 
@@ -62,14 +62,11 @@ def test_every_request_has_a_seed_of_its_own():
 class Tokenizer:
     """A tokenizer of characters, whose special token 0 stands at the front where it is asked for."""
 
-    eos_token_id = 9
+    chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+    special_tokens_map = MappingProxyType({})
 
-    def __init__(self, chat_template: str | None) -> None:
-        self.chat_template = chat_template
-
-    def apply_chat_template(self, messages, tokenize, add_generation_prompt):
-        assert (tokenize, add_generation_prompt) == (False, True)
-        return "".join(f"<{message['role']}>{message['content']}" for message in messages) + "<assistant>"
+    def get_chat_template(self):
+        return self.chat_template
 
     def __call__(self, text, add_special_tokens):
         return {"input_ids": [0] * add_special_tokens + [ord(character) for character in text]}
@@ -78,14 +75,14 @@ class Tokenizer:
 MESSAGES = [{"role": "system", "content": "Add."}, {"role": "user", "content": "1 + 1"}]
 
 
-def test_the_chat_template_is_applied_where_there_is_one():
-    assert render(Tokenizer("template"), MESSAGES) == "<system>Add.<user>1 + 1<assistant>"
-    assert render(Tokenizer(None), MESSAGES) == "Add.\n\n1 + 1\n"
+def test_the_chat_template_is_applied_but_to_plain_prompts():
+    assert render(Tokenizer(), MESSAGES) == "<system>Add.<user>1 + 1<assistant>"
+    assert render(Tokenizer(), MESSAGES, plain=True) == "Add.\n\n1 + 1\n"
 
 
 def test_special_tokens_are_never_added_twice():
-    assert encode(Tokenizer("template"), "a") == (97,)
-    assert encode(Tokenizer(None), "a") == (0, 97)
+    assert encode(Tokenizer(), "a") == (97,)
+    assert encode(Tokenizer(), "a", plain=True) == (0, 97)
 
 
 @pytest.mark.parametrize(
@@ -94,19 +91,3 @@ def test_special_tokens_are_never_added_twice():
 )
 def test_whether_the_prompt_has_opened_the_thinking(prompt, opened):
     assert opens_thinking(prompt) is opened
-
-
-@pytest.mark.parametrize(
-    ("end", "configured", "expected"),
-    [
-        (9, {}, (9,)),
-        (9, {"eos_token_id": 3}, (3, 9)),
-        (9, {"eos_token_id": 0}, (0, 9)),
-        (9, {"eos_token_id": [9, 4]}, (4, 9)),
-        (9, {"eos_token_id": None}, (9,)),
-        (None, {"eos_token_id": 2}, (2,)),
-        (None, {}, ()),
-    ],
-)
-def test_a_response_ends_with_any_of_the_end_tokens(end, configured, expected):
-    assert stop_tokens(SimpleNamespace(eos_token_id=end), configured) == expected

@@ -15,6 +15,7 @@ import torch
 from safetensors.numpy import save_file
 
 from opsft.selection.interface import Group
+from opsft.thinking import THINK
 from opsft_flow.configuration.config import resolve
 from opsft_flow.files import read_json, write_json
 from opsft_flow.tables import VERDICT, write_table
@@ -108,7 +109,7 @@ def test_generate_numbers_the_samples_and_their_seeds():
     ]
     tokenizer = SimpleNamespace(added_tokens_decoder={}, all_special_ids=[], decode=lambda ids: "-".join(map(str, ids)))
     request = script.Request(prompt_ids=(1, 2), seed=40, samples=2)
-    rows = script.as_rows({"problem_id": "a"}, request, "<think>", completions, tokenizer)
+    rows = script.as_rows({"problem_id": "a"}, request, "<think>", completions, tokenizer, THINK)
     assert [(row["sample"], row["seed"], row["text"], row["tokens"]) for row in rows] == [
         (0, 40, "5-6", 2),
         (1, 41, "7", 1),

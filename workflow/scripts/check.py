@@ -4,20 +4,22 @@ Started once by Snakemake's head process. What cannot be run is said in one mess
 so that the same look is not taken twice.
 """
 
+import contextlib
 import csv
+from collections.abc import Iterator
 from functools import partial
 
+from opsft.end_tokens import TURN
 from opsft.overlap import RUN, Overlap, find_overlap
 from opsft.problems import Problem
-from opsft.prompts import encode, render
 from opsft.selection.trial import try_rules
-from opsft.tokenizer import load_tokenizer
 from opsft.verify.golds import check_golds, ungradable
 from opsft_flow.files import atomic, write_json
 from opsft_flow.graph.own_code import is_own, load_own
 from opsft_flow.node import node
 from opsft_flow.preparation import as_row, find_checkpoint
 from opsft_flow.problem_sets import prepare
+from opsft_flow.prompt_check import SAMPLES, Model, read_model
 from opsft_flow.rule_chain import loaded
 
 
@@ -47,26 +49,38 @@ def read_set(name: str, block: dict, prompts: int, sets: dict[str, list[Problem]
     return problems
 
 
-def look_at_model(name: str, block: dict, settings: dict):
-    """The tokenizer of a model, whose checkpoint is whole and fits what is to be done with it."""
+@contextlib.contextmanager
+def about(model: str) -> Iterator[None]:
+    """Name the model in what is refused."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"model {model!r}: {error}") from None
+
+
+def look_at_model(name: str, block: dict, settings: dict) -> Model:
+    """A model whose checkpoint is whole, fits what is to be done with it, and can be asked; prints a line on it."""
     from opsft.model_check import check_model
 
-    trusted = block["trust_remote_code"]
     context = max((context for model, _, _, context in settings["uses"] if model == name), default=0)
     adapters = [(rank, targets) for model, rank, targets in settings["adapters"] if model == name]
-    try:
+    with about(name):
         folder = find_checkpoint(block["source"], block["revision"])
-        tokenizer = load_tokenizer(folder, trusted)
-        check_model(folder, tokenizer, trusted, context, adapters)
-    except ValueError as error:
-        raise ValueError(f"model {name!r}: {error}") from None
-    return tokenizer
+        model = read_model(name, block, folder, settings["engines"][name])
+        prompt = model.encode(*model.prompts([TURN[:1]]), problem="of a trial")
+        check_model(folder, model.tokenizer, prompt, model.ends, model.trusted, context, adapters)
+    print(model.describe())
+    return model
 
 
-def longest_prompt(tokenizer, problems: list[Problem], block: dict) -> tuple[int, str]:
+def longest_prompt(model: Model, problems: list[Problem], block: dict) -> tuple[int, str]:
     """Tokens and id of the longest prompt of a problem set."""
-    prompts = ((render(tokenizer, as_row(problem, block)["prompt"]), problem.id) for problem in problems)
-    return max((len(encode(tokenizer, prompt)), identity) for prompt, identity in prompts)
+    with about(model.name):
+        prompts = model.prompts([as_row(problem, block)["prompt"] for problem in problems])
+        longest = max((len(model.encode(prompt, p.id)), p.id) for p, prompt in zip(problems, prompts, strict=True))
+    for warning in model.other_reading(prompts[:SAMPLES]):
+        print(warning)
+    return longest
 
 
 def compare(train: str, tests: list[str], sets: dict[str, list[Problem]]) -> list[Overlap]:
@@ -109,12 +123,12 @@ def main() -> None:
         for own in job.settings["own_rules"]:
             try_rules(loaded(own["rules"]))
         limits = {"workers": job.threads, **job.settings["verify"]}
-        tokenizers = {name: look_at_model(name, block, job.settings) for name, block in models.items()}
+        asked = {name: look_at_model(name, block, job.settings) for name, block in models.items()}
         sets = read_sets(blocks, job.settings["draws"], limits)
         longest = {}
         for model, name, cap, context in job.settings["uses"]:
             if (model, name) not in longest:
-                longest[model, name] = longest_prompt(tokenizers[model], sets[name], blocks[name])
+                longest[model, name] = longest_prompt(asked[model], sets[name], blocks[name])
             tokens, identity = longest[model, name]
             if tokens + cap > context:
                 raise ValueError(

@@ -9,9 +9,10 @@ manifest that says whether it has, or `none` where that of the sampled policy do
 import pathlib
 import shutil
 
+from opsft.end_tokens import end_tokens
 from opsft.engines import EngineSettings, Request, Sampling, check_requests
-from opsft.generation_config import read_generation_config
-from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed, stop_tokens
+from opsft.prompts import choose_problems, encode, opens_thinking, render, request_seed
+from opsft.thinking import Marks
 from opsft.tokenizer import load_tokenizer, response_texts
 from opsft_flow.files import atomic, read_json
 from opsft_flow.integrity import check_result
@@ -33,9 +34,9 @@ def choose(rows: list[dict], rollouts: dict, iteration: int) -> list[dict]:
     return [by_id[i] for i in choose_problems(list(by_id), rollouts["prompts"], rollouts["seed"], iteration)]
 
 
-def as_rows(problem: dict, request: Request, prompt: str, completions: list, tokenizer) -> list[dict]:
+def as_rows(problem: dict, request: Request, prompt: str, completions: list, tokenizer, marks: Marks) -> list[dict]:
     """The rollouts of one problem."""
-    texts = response_texts(tokenizer, [completion.token_ids for completion in completions])
+    texts = response_texts(tokenizer, [completion.token_ids for completion in completions], marks)
     return [
         {
             "problem_id": problem["problem_id"],
@@ -47,7 +48,7 @@ def as_rows(problem: dict, request: Request, prompt: str, completions: list, tok
             "tokens": len(completion.token_ids),
             "finish_reason": completion.finish_reason,
             "logprob": completion.logprob,
-            "opens_thinking": opens_thinking(prompt),
+            "opens_thinking": opens_thinking(prompt, marks),
         }
         for sample, (completion, text) in enumerate(zip(completions, texts, strict=True))
     ]
@@ -57,7 +58,7 @@ def make_requests(job: Node, problems: list[dict], prompts: list[str], tokenizer
     rollouts, iteration = job.settings["rollouts"], job.settings["iteration"]
     return [
         Request(
-            prompt_ids=encode(tokenizer, prompt),
+            prompt_ids=encode(tokenizer, prompt, job.settings["plain_prompts"]),
             seed=request_seed(rollouts["seed"], iteration, problem["problem_id"]),
             samples=rollouts["samples"],
         )
@@ -78,7 +79,7 @@ def make_sampling(job: Node, checkpoint: pathlib.Path, tokenizer) -> Sampling:
         temperature=rollouts["temperature"],
         top_p=rollouts["top_p"],
         top_k=rollouts["top_k"],
-        stop_token_ids=stop_tokens(tokenizer, read_generation_config(checkpoint)),
+        stop_token_ids=end_tokens(tokenizer, checkpoint, job.settings["plain_prompts"]),
         logprobs=rollouts["logprobs"],
     )
 
@@ -101,7 +102,7 @@ def sample_shard(job: Node, problems: list[dict], shard: int, shards: int) -> No
     settings = EngineSettings(**{key: value for key, value in job.settings["engine"].items() if key != "name"})
     with job.phase("prompts"):
         tokenizer = load_tokenizer(checkpoint, settings.trust_remote_code)
-        prompts = [render(tokenizer, problem["prompt"]) for problem in problems]
+        prompts = [render(tokenizer, problem["prompt"], job.settings["plain_prompts"]) for problem in problems]
         requests = make_requests(job, problems, prompts, tokenizer)
         sampling = make_sampling(job, checkpoint, tokenizer)
         # The engine checks too; here a prompt that does not fit is refused before the engine has cost anything.
@@ -112,9 +113,11 @@ def sample_shard(job: Node, problems: list[dict], shard: int, shards: int) -> No
     # No engine is started for a shard that is left without a request.
     completions = sample(job, checkpoint, [requests[i] for i in taken], sampling, progress) if taken else []
     with job.phase("write"):
-        answered = zip(taken, completions, strict=True)
+        answered, marks = zip(taken, completions, strict=True), Marks(*job.settings["thinking"])
         rows = [
-            row for i, answers in answered for row in as_rows(problems[i], requests[i], prompts[i], answers, tokenizer)
+            row
+            for i, answers in answered
+            for row in as_rows(problems[i], requests[i], prompts[i], answers, tokenizer, marks)
         ]
         write_table(job.rollouts, rows, ROLLOUT)
     tokens, seconds = sum(row["tokens"] for row in rows), job.phases.get("sample", 0.0)

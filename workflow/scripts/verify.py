@@ -2,6 +2,7 @@
 
 import collections
 
+from opsft.thinking import Marks
 from opsft.verify import Response, verify
 from opsft_flow.graph.own_code import is_own, load_own
 from opsft_flow.node import node
@@ -36,6 +37,7 @@ def main() -> None:
                 workers=job.threads,
                 **job.settings["verify"],
                 progress=lambda done, total: report(done, total, done),
+                marks=Marks(*job.settings["thinking"]),
             )
         with job.phase("write"):
             rows = [
