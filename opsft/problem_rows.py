@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from opsft.problem_cells import MISSING, end_of, find_at, text_at, value_at
 from opsft.problems import Problem, some_of
 from opsft.row_filter import Condition, is_allowed
 
@@ -12,7 +13,7 @@ from opsft.row_filter import Condition, is_allowed
 class Layout:
     """How the rows of a source hold its problems.
 
-    `columns` maps question, answer, id and level to the names that they have (see `value_at`), None for none; `filter` maps
+    `columns` maps question, answer, id and level to the names that they have (see `find_at`), None for none; `filter` maps
     columns to the condition that a row must meet; `find_answer` takes the answer out of its column's text, None where the
     text holds none, and `answer_rule` says in messages what it looks for. A row without an answer is left out where `drop_unanswered`
     says so, and refused otherwise.
@@ -47,19 +48,23 @@ def read_rows(rows: Iterable[dict], found: list[str], layout: Layout, where: str
     does not fit its column, and rows without an answer, unless the layout drops these.
     """
     check_columns(found, layout, where)
-    problems, filtered, unanswered, number = [], [], [], -1
+    problems, filtered, unanswered, number, first = [], [], [], -1, {}
+    nowhere = {name for name in layout.names().values() if name not in found}
     for number, row in enumerate(rows):
-        if not meets(row, layout.filter, f"{where}: row {number}"):
-            filtered.append(number)
-            continue
-        question, text, identity, level = (
-            text_at(row, layout.columns[key]) for key in ("question", "answer", "id", "level")
-        )
-        answer = layout.find_answer(text) if text else None
-        if answer:
-            problems.append(Problem(str(number) if identity is None else identity, question or "", answer, level))
-        else:
+        first = first or row
+        nowhere = {name for name in nowhere if find_at(row, name) is MISSING}
+        try:
+            if not meets(row, layout.filter):
+                filtered.append(number)
+                continue
+            problem = read_problem(row, number, layout)
+        except ValueError as error:
+            raise ValueError(f"{where}: row {number}: {error}") from None
+        if problem is None:
             unanswered.append(number)
+        else:
+            problems.append(problem)
+    check_paths(nowhere, first, found, layout, where)
     if unanswered and not layout.drop_unanswered:
         raise ValueError(
             f"{where}: no answer in {some_of(unanswered, 'row')} (column {layout.columns['answer']!r} was looked through for "
@@ -82,37 +87,35 @@ def top_column(name: str, found: list[str]) -> str:
     return name if name in found else name.split(".")[0]
 
 
-def meets(row: dict, conditions: dict[str, Condition], where: str) -> bool:
+def check_paths(nowhere: set[str], first: dict, found: list[str], layout: Layout, where: str) -> None:
+    """Raise ValueError for nested columns that no row has; `first` is the first row, which shows what there is."""
+    wrong = [
+        f"{key} ({name!r}) leads nowhere: {end_of(first, name)}"
+        for key, name in layout.names().items()
+        if name in nowhere
+    ]
+    if first and wrong:
+        raise ValueError(f"{where}: {'; '.join(wrong)} in the first row; the columns are {', '.join(map(str, found))}")
+
+
+def meets(row: dict, conditions: dict[str, Condition]) -> bool:
     """Whether a row meets every condition of a filter. Raises ValueError that names the column."""
     for name, condition in conditions.items():
         try:
             if not is_allowed(value_at(row, name), condition):
                 return False
         except ValueError as error:
-            raise ValueError(f"{where}, filter.{name}: {error}") from None
+            raise ValueError(f"filter.{name}: {error}") from None
     return True
 
 
-def value_at(row: dict, column: str) -> object:
-    """What a row holds in a column; None where there is no such column, or nothing in it.
-
-    Dots lead into nested values: `reward_model.ground_truth` is a key of a dict, `prompt.0.content` one of the first of a list.
-    """
-    value: object = row
-    for part in [column] if column in row else column.split("."):
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.lstrip("-").isdigit() and -len(value) <= int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return None
-    return value
-
-
-def text_at(row: dict, column: str | None) -> str | None:
-    """What a row holds in a column, as text."""
-    value = None if column is None else value_at(row, column)
-    return None if value is None else str(value)
+def read_problem(row: dict, number: int, layout: Layout) -> Problem | None:
+    """A row as a problem, None where it has no answer. Raises ValueError that names the column."""
+    question, text, identity, level = (
+        text_at(row, layout.columns[key]) for key in ("question", "answer", "id", "level")
+    )
+    answer = layout.find_answer(text) if text else None
+    return Problem(str(number) if identity is None else identity, question or "", answer, level) if answer else None
 
 
 def last_match(text: str, pattern: str) -> str | None:

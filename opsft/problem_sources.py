@@ -1,12 +1,10 @@
 """Where problems come from: a built-in task, a local file, the Hugging Face Hub."""
 
-import csv
 import importlib
 import importlib.util
-import json
 import pathlib
-import sys
 
+from opsft.problem_files import read_file
 from opsft.problem_rows import Layout, Reading, read_rows, top_column
 from opsft.problems import Problem
 
@@ -29,46 +27,10 @@ def read_builtin(task: str, split: str, limit: int | None, seed: int, options: d
 
 
 def read_local(path: pathlib.Path, layout: Layout) -> Reading:
-    """Problems of a parquet, jsonl, json or csv file. Raises ValueError where it cannot be read, or as `read_rows` does."""
-    readers = {".parquet": read_parquet, ".jsonl": read_jsonl, ".json": read_json, ".csv": read_csv}
-    if path.suffix not in readers:
-        raise ValueError(f"{path}: files of type {path.suffix!r} cannot be read; allowed: {', '.join(readers)}")
-    try:
-        rows = readers[path.suffix](path)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    if not rows:
-        raise ValueError(f"{path}: holds no rows")
+    """Problems of a local file or saved data set. Raises ValueError as `read_file` and `read_rows` do."""
+    rows = read_file(path)
     found = list(dict.fromkeys(key for row in rows for key in row))
     return read_rows(rows, found, layout, str(path))
-
-
-# Rows with the values as they stand in the file: a table library would make 3 into 3.0 where another row has none.
-
-
-def read_parquet(path: pathlib.Path) -> list[dict]:
-    import pyarrow.parquet
-
-    return pyarrow.parquet.read_table(path).to_pylist()
-
-
-def read_jsonl(path: pathlib.Path) -> list[dict]:
-    with open(path, encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines if line.strip()]
-
-
-def read_json(path: pathlib.Path) -> list[dict]:
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(rows, list):
-        raise ValueError(f"found a JSON {type(rows).__name__}; a list of objects is needed")
-    return rows
-
-
-def read_csv(path: pathlib.Path) -> list[dict]:
-    # Its own limit of 128 KiB a cell is less than some proofs.
-    csv.field_size_limit(sys.maxsize)
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def read_hub(source: str, name: str | None, revision: str | None, split: str, layout: Layout) -> Reading:

@@ -34,8 +34,8 @@ def is_between(value: object, low: float | None, high: float | None) -> bool:
         return False
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{value!r} is no number") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{value!r:.80} is no number") from None
     return (low is None or low <= number) and (high is None or number <= high)
 
 

@@ -1,5 +1,6 @@
 """Prepare a problem set as its block of the configuration says, and account for every row that is not in it."""
 
+import collections
 import importlib
 import random
 from collections.abc import Callable, Collection, Iterator
@@ -65,6 +66,9 @@ def prepare(name: str, block: dict, others: dict[str, list[Problem]], ungradable
     reading = read_problems(block)
     problems = reading.problems
     left_out: dict[str, list] = {"filter": reading.filtered, "no answer": reading.unanswered}
+    if block["duplicates"] == "drop":
+        problems, copies = without_copies(problems)
+        left_out["row again"] = copies
     if problems:
         check_problems(problems, name)
     if block["duplicates"] == "keep":
@@ -125,6 +129,13 @@ def with_bad_answer(problems: list[Problem], ungradable: Finder) -> list[str]:
     """Problems whose answer the verifier cannot grade against."""
     bad = ungradable([problem.answer for problem in problems])
     return [problem.id for problem in problems if problem.answer in bad]
+
+
+def without_copies(problems: list[Problem]) -> tuple[list[Problem], list[str]]:
+    """The problems without those that repeat in everything, their ids included, and the ids of these."""
+    counts = collections.Counter(problems)
+    copies = [problem.id for problem, count in counts.items() for _ in range(count - 1)]
+    return list(counts), copies
 
 
 def refuse_conflicts(problems: list[Problem], name: str) -> None:

@@ -25,8 +25,8 @@ FRESH_NS = 2 * 10**9
 
 
 def fingerprint(path: pathlib.Path) -> str:
-    """The hash of a file, or of a checkpoint, by the names and contents of its files."""
-    files = [path] if path.is_file() else files_of(path)
+    """The hash of a file, of a checkpoint or of a saved data set, by the names and contents of its files."""
+    files = [path] if path.is_file() else files_of(path) + sorted(path.glob("*.arrow"))
     return text_hash(repr([(file.name, hash_of(file)) for file in files]))[:16]
 
 

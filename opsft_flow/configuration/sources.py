@@ -3,6 +3,7 @@
 import pathlib
 
 from opsft.checkpoint_files import weight_files
+from opsft.problem_files import FILE_TYPES, SAVED
 from opsft_flow.errors import ConfigError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -25,18 +26,17 @@ def looks_local(source: str) -> bool:
     return source.startswith(("/", "./", "../", "~")) or source.count("/") > 1 or source.endswith(FILE_TYPES)
 
 
-FILE_TYPES = (".parquet", ".jsonl", ".json", ".csv")
-
-
 def problem_path(source: str, split: str) -> pathlib.Path | None:
-    """The local file of a problem set's split, or None for a Hub dataset.
+    """The local file of a problem set's split, or the folder that `save_to_disk` made of it, or None for a Hub dataset.
 
     Raises ConfigError where `source` is a local folder without a file for the split.
     """
     path = find_local(source)
-    if path is None or path.is_file():
+    if path is None or path.is_file() or (path / SAVED).exists():
         return path
     candidates = [path / f"{split}{suffix}" for suffix in FILE_TYPES]
+    # The splits of a saved DatasetDict are folders.
+    candidates += [path / split] * (path / split / SAVED).exists()
     found = next((candidate for candidate in candidates if candidate.exists()), None)
     if found is None:
         have = ", ".join(sorted(p.name for p in path.iterdir())) or "nothing"

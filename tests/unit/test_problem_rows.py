@@ -4,7 +4,8 @@ from functools import partial
 
 import pytest
 
-from opsft.problem_rows import Layout, Reading, last_match, read_rows, text_at
+from opsft.problem_cells import text_at
+from opsft.problem_rows import Layout, Reading, last_match, read_rows
 from opsft.problems import Problem
 
 COLUMNS = {"question": "question", "answer": "answer", "id": None, "level": None}
@@ -74,7 +75,7 @@ def test_what_the_filter_takes_out_needs_no_answer():
 
 def test_a_filter_that_does_not_fit_its_column_is_named_with_the_row():
     rows = [{"question": "q", "answer": 1, "level": level} for level in (1, "Level 5")]
-    with pytest.raises(ValueError, match=r"^where: row 1, filter\.level: 'Level 5' is no number$"):
+    with pytest.raises(ValueError, match=r"^where: row 1: filter\.level: 'Level 5' is no number$"):
         read(rows, Layout(COLUMNS, {"level": {"min": 0}}))
 
 
@@ -109,7 +110,56 @@ def test_a_nested_value_that_is_not_there_is_none(column, text):
     assert text_at(VERL, column) == text
 
 
-def test_a_nested_answer_that_is_not_there_is_named_by_its_row():
+def test_a_nested_answer_that_some_rows_lack_is_named_by_its_row():
     columns = {**COLUMNS, "question": "prompt.0.content", "answer": "reward_model.ground_truth"}
-    with pytest.raises(ValueError, match="no answer in row 0"):
-        read([{"prompt": [], "reward_model": {"style": "rule"}}], Layout(columns))
+    with pytest.raises(ValueError, match="no answer in row 1 "):
+        read([VERL, {**VERL, "reward_model": {"style": "rule"}}], Layout(columns))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "prompt.0.text",
+            r"'prompt\.0' holds a dict of role, content in the first row; the columns are prompt, reward_model",
+        ),
+        ("prompt.4.content", r"'prompt' holds a list of 1 "),
+        ("a.b.c", None),
+        ("reward_model.ground_truth.0", r"'reward_model\.ground_truth' holds 2 "),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_named_with_what_is_there(name, message):
+    layout = Layout({**COLUMNS, "question": "a.b", "answer": "reward_model.ground_truth", "level": name})
+    wanted = (
+        rf"^where: columns\.level \('{name}'\) leads nowhere: {message}" if message else "no column for columns.level"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        read([VERL], layout)
+    with pytest.raises(ValueError, match=r"filter\.prompt\.0\.text .* leads nowhere"):
+        read([VERL], Layout(layout.columns | {"level": None}, {"prompt.0.text": ["x"]}))
+
+
+@pytest.mark.parametrize("answer", [float("nan"), []])
+def test_what_stands_for_an_empty_cell_is_no_answer(answer):
+    with pytest.raises(ValueError, match="where: no answer in row 0 "):
+        read([{"question": "a", "answer": answer}], Layout(COLUMNS))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (["1", "2"], r"column 'answer' holds a list of 2; a text or a number is needed, such as 'answer\.0'"),
+        ({"value": 1}, r"holds a dict of value; a text or a number is needed, such as 'answer\.value'"),
+        (b"\x89PNG", r"holds 4 bytes; "),
+        (float("inf"), r"holds inf; "),
+        ("\ud800", r"holds half of a surrogate pair"),
+    ],
+)
+def test_a_cell_that_is_no_text_is_refused_with_its_row(value, message):
+    with pytest.raises(ValueError, match=f"^where: row 1: .*{message}"):
+        read([{"question": "a", "answer": 1}, {"question": "a", "answer": value}], Layout(COLUMNS))
+
+
+def test_a_number_too_large_to_compare_is_refused():
+    with pytest.raises(ValueError, match=r"^where: row 0: filter\.answer: 1000*\.* is no number$"):
+        read([{"question": "a", "answer": 10**400}], Layout(COLUMNS, {"answer": {"min": 0}}))

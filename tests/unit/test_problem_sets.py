@@ -106,6 +106,17 @@ def test_a_question_with_different_answers_is_refused_and_left_out_by_key(make):
     assert dropped.report()["left_out"]["same question, different answers"] == 2
 
 
+def test_rows_that_repeat_with_their_ids_are_left_out_by_key(make):
+    pairs, columns = [("1 + 1", "2"), ("3", "3"), ("1 + 1", "2")], {"id": "question"}
+    with pytest.raises(ValueError, match=r"ids occur more than once: problem 1 \+ 1; `duplicates: drop` leaves out"):
+        make(pairs, columns=columns)
+    dropped = make(pairs, columns=columns, duplicates="drop")
+    assert ids(dropped) == ["1 + 1", "3"]
+    assert dropped.report()["left_out"]["row again"] == 1
+    with pytest.raises(ValueError, match="ids occur more than once"):
+        make([("1 + 1", "2"), ("1 + 1", "3")], columns=columns, duplicates="drop")
+
+
 def test_overlap_is_removed_from_the_named_share_on(make):
     start = " ".join(QUESTION.split()[:14])
     pairs = [(QUESTION, "7"), (f"{start} one year?", "8"), ("1 + 1", "2"), ("other", "1")]
@@ -127,6 +138,7 @@ def test_the_draw_comes_last(make):
     assert prepared.report()["left_out"] == {
         "filter": 0,
         "no answer": 0,
+        "row again": 0,
         "ungradable answer": 1,
         "same question, different answers": 0,
         "repeated": 1,

@@ -1,6 +1,7 @@
 """Sources of problems: every kind of file, the built-in task, the Hub as the datasets library shows it."""
 
 import csv
+import gzip
 import json
 import sys
 from types import SimpleNamespace
@@ -12,6 +13,8 @@ import pytest
 from opsft.problem_rows import Layout
 from opsft.problem_sources import read_builtin, read_hub, read_local
 from opsft.problems import Problem, check_problems
+from opsft_flow.configuration.fingerprints import fingerprint
+from opsft_flow.configuration.sources import problem_path
 
 COLUMNS = {"question": "question", "answer": "answer", "id": None, "level": None}
 ROWS = [{"question": "1 + 1?\u2028", "answer": "2"}, {"question": "é, or\n7", "answer": "007"}]
@@ -100,9 +103,24 @@ def test_a_row_without_the_key_has_no_answer(tmp_path):
         ("a.jsonl", "", "a.jsonl: holds no rows"),
         ("a.json", "[]", "a.json: holds no rows"),
         ("a.json", '{"rows": []}', "a.json: found a JSON dict; a list of objects is needed"),
-        ("a.jsonl", "{", "a.jsonl: Expecting property name"),
+        (
+            "a.jsonl",
+            '{"a": 1}\n\n{',
+            r"a\.jsonl: line 3, column 2: Expecting property name.*; each line is one JSON object",
+        ),
+        ("a.jsonl", '{"a": 1}\n[1]', r"a\.jsonl: line 2 holds a JSON list; an object .* is needed"),
+        ("a.jsonl", '{"a": ' + "9" * 5000 + "}", r"a\.jsonl: line 1: .*4300 digits"),
+        ("a.jsonl", '{"a": ' + "[" * 100_000, r"a\.jsonl: line 1: values are nested too deep"),
+        ("a.json", "[" * 100_000, r"a\.json: values are nested too deep"),
+        ("a.json", "[1]", r"a\.json: entry 0 holds a JSON int"),
+        ("a.csv", "question,answer\n1,2\n3,4,5\n", r"a\.csv: the row that ends in line 3 has 3 cells, the header 2"),
+        ("a.csv", "answer,answer\n1,2\n", r"a\.csv: two columns have one name"),
+        ("a.csv", 'question,answer\n"1,2\n', r"a\.csv: unexpected end of data"),
+        ("a.csv", "", r"a\.csv: holds no rows"),
+        ("a.parquet", "", r"a\.parquet: "),
+        ("a.arrow", "text", r"a\.arrow: "),
         ("a.parquet", "text", "a.parquet: .*Parquet"),
-        ("a.txt", "", "a.txt: files of type '.txt' cannot be read; allowed: .parquet, .jsonl, .json, .csv"),
+        ("a.txt", "", "a.txt: files of type '.txt' cannot be read; allowed: .parquet, .arrow, .jsonl, "),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, name, text, message):
@@ -173,3 +191,59 @@ def test_a_hub_dataset_that_cannot_be_had_is_named_with_the_reason(monkeypatch, 
     with pytest.raises(ValueError, match="no local path here") as raised:
         read_hub("owner/none", None, None, "test", Layout(COLUMNS))
     assert str(raised.value).endswith(f"cannot be loaded: {type(error).__name__}: {reason}")
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv"])
+def test_a_byte_order_mark_and_compression_change_nothing(tmp_path, suffix):
+    plain = write(tmp_path / f"train{suffix}", ROWS)
+    expected = read_local(plain, Layout(COLUMNS)).problems
+    marked = tmp_path / f"marked{suffix}"
+    marked.write_bytes(b"\xef\xbb\xbf" + plain.read_bytes())
+    packed = tmp_path / f"train{suffix}.gz"
+    packed.write_bytes(gzip.compress(marked.read_bytes()))
+    assert read_local(marked, Layout(COLUMNS)).problems == expected
+    assert read_local(packed, Layout(COLUMNS)).problems == expected
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".jsonl.gz", ".arrow"])
+def test_a_damaged_file_ends_in_one_message_that_names_it(tmp_path, suffix):
+    path = tmp_path / f"train{suffix}"
+    if suffix == ".arrow":
+        write_arrow(path, pa.ipc.new_file)
+    else:
+        write(tmp_path / f"train{suffix.removesuffix('.gz')}", ROWS * 50)
+        if suffix == ".jsonl.gz":
+            path.write_bytes(gzip.compress((tmp_path / "train.jsonl").read_bytes()))
+    whole = path.read_bytes()
+    for data in (whole[:-9], b"\xff\xfe" + whole):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=rf"train{suffix}: "):
+            read_local(path, Layout(COLUMNS))
+
+
+def write_arrow(path, new_file) -> None:
+    table = pa.Table.from_pylist(ROWS)
+    with new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+
+
+@pytest.mark.parametrize("new_file", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_both_formats_of_arrow_are_read(tmp_path, new_file):
+    write_arrow(tmp_path / "train.arrow", new_file)
+    assert [problem.answer for problem in read_local(tmp_path / "train.arrow", Layout(COLUMNS)).problems] == [
+        "2",
+        "007",
+    ]
+
+
+def test_what_save_to_disk_writes_is_read(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    saved = datasets.Dataset.from_list(ROWS)
+    saved.save_to_disk(str(tmp_path / "one"), num_shards=2)
+    datasets.DatasetDict({"test": saved}).save_to_disk(str(tmp_path / "splits"))
+    for path in (problem_path(str(tmp_path / "one"), "train"), problem_path(str(tmp_path / "splits"), "test")):
+        assert [problem.answer for problem in read_local(path, Layout(COLUMNS)).problems] == ["2", "007"]
+    before = fingerprint(tmp_path / "one")
+    part = next((tmp_path / "one").glob("*.arrow"))
+    part.write_bytes(part.read_bytes() + b"\0")
+    assert fingerprint(tmp_path / "one") != before

@@ -18,7 +18,14 @@ def test_a_good_set_passes():
     ("problems", "message"),
     [
         ([], "problem set 'set' is empty"),
-        ([problem("a"), problem("b"), problem("a")], "problem set 'set': ids occur more than once: problem a$"),
+        (
+            [problem("a"), problem("b"), problem("a")],
+            "problem set 'set': ids occur more than once: problem a; `duplicates: drop` ",
+        ),
+        (
+            [problem("a\x1b[2J"), problem(" ")],
+            r"an id is empty or holds control characters: problem 'a\\x1b\[2J', ' '; ",
+        ),
         ([problem("a"), problem("b", question=" \n")], "problem set 'set': empty question in problem b$"),
     ],
 )
