@@ -30,13 +30,18 @@ class Model:
     trusted: bool
 
     def prompts(self, conversations: list[list[dict]]) -> list[str]:
-        """Each conversation as the model is asked it. Raises ValueError where the chat template fails."""
+        """Each conversation as the model is asked it. Raises ValueError where the chat template fails, or leaves a message of the first out."""
         if self.plain:
             return [plain_text(messages) for messages in conversations]
         try:
-            return render_all(template_of(self.tokenizer), conversations)
+            prompts = render_all(template_of(self.tokenizer), [*conversations, *variants(conversations[0])])
         except TemplateFailed as error:
             raise template_error(self.name, self.folder, error) from None
+        for message, varied in zip(conversations[0], prompts[len(conversations) :], strict=True):
+            if varied == prompts[0]:
+                left_out = TemplateFailed(f"it leaves out the {message['role']} message")
+                raise template_error(self.name, self.folder, left_out)
+        return prompts[: len(conversations)]
 
     def encode(self, prompt: str, problem: str) -> tuple[int, ...]:
         """The ids of a prompt. Raises ValueError where they would not be read as a prompt."""
@@ -96,6 +101,12 @@ def read_model(name: str, block: dict, folder: pathlib.Path, engine: str) -> Mod
             f"such as {json.dumps(error.found)}"
         ) from None
     return Model(name, folder, tokenizer, plain, marks, end_tokens(tokenizer, folder, plain), trusted)
+
+
+def variants(messages: list[dict]) -> list[list[dict]]:
+    """The messages with one of them longer, for each of them: each must make another prompt."""
+    longer = [{**message, "content": f"{message['content']} and more"} for message in messages]
+    return [[*messages[:i], message, *messages[i + 1 :]] for i, message in enumerate(longer)]
 
 
 def vetted_template(name: str, folder: pathlib.Path, tokenizer) -> str:

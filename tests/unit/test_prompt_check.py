@@ -49,6 +49,7 @@ def short(monkeypatch):
         ({"template": "{{ ''.__class__ }}"}, {}, r"SecurityError: access to '__class__' of a str is unsafe"),
         ({"template": "{{ [1, 2] | random }}"}, {}, "TemplateAssertionError: No filter named 'random'"),
         ({"template": "{% if %}"}, {}, "TemplateSyntaxError"),
+        ({"template": "{{ messages|length }}"}, {}, r"chat_template\.jinja cannot be used: it leaves out the user message"),
         ({"template": CHAT.replace("<|im_end|>", "<|end_of_turn|>")}, {}, r"ends a turn with '<\|end_of_turn\|>', which is no special token"),
         ({"config": {"eos_token_id": 3}}, {}, r"config\.json: eos_token_id: found 3, the ordinary token '2'; the other files .* '<\|im_end\|>'"),
         ({"template": CHAT.replace("<|im_start|> assistant", "")}, {}, r"the prompt of problem 7 ends with '<\|im_end\|>', an end token"),
@@ -83,6 +84,13 @@ def test_what_would_be_asked_or_graded_wrong_is_refused_by_name(tmp_path, made, 
 def test_a_response_ends_with_what_files_and_template_name(tmp_path, made, ends):
     model, _ = look(save_checkpoint(tmp_path, **made))
     assert model.ends == tuple(sorted(IDS[end] for end in ends))
+
+
+def test_a_system_message_that_the_template_leaves_out_is_refused(tmp_path):
+    only_users = CHAT.replace("for m in messages", "for m in messages if m.role == 'user'")
+    model, _ = look(save_checkpoint(tmp_path, template=only_users))
+    with pytest.raises(ValueError, match="it leaves out the system message; mend it"):
+        model.prompts([[{"role": "system", "content": "Be brief."}, *QUESTION[0]]])
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[" * 100_000, b"[1]"])
