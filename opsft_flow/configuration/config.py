@@ -109,7 +109,7 @@ def describe(error: ValidationError) -> str:
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{where}: {', '.join(map(repr, missing))} is missing"
-    if error.validator == "minItems":
+    if error.validator == "minItems" and not error.instance:
         return f"{where}: is empty; at least one entry is needed"
     if error.validator == "enum":
         return f"{where}: found {error.instance!r}; allowed: {', '.join(map(str, error.validator_value))}"
