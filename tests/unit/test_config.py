@@ -186,6 +186,8 @@ REFUSED = [
     ),
     ("problems.train.template", "{{question}}", "problems.train.template: found {{question}}; allowed: {question}"),
     ("problems.train.template", "{question} { options.a }", "problems.train.template: found { options.a }; allowed"),
+    ("models.m.thinking", ["<think>"], "models.m.thinking: ['<think>'] is too short"),
+    ("models.m.thinking", ["<think>", "<think>"], "models.m.thinking: ['<think>', '<think>'] has non-unique elements"),
     ("problems.train.answer_pattern", "(", "problems.train.answer_pattern: '(' is not a regular expression"),
     ("problems.train.answer_pattern", "####.*", "problems.train.answer_pattern: '####.*' has no group"),
     ("problems.train.preset", "aime", "problems.train.preset: found 'aime'; allowed: gsm8k-train, deepscaler,"),
