@@ -66,9 +66,11 @@ def add_ordinary_last(named: set[int], others: set[int], tokenizer, checkpoint: 
 
 
 def turn_end(tokenizer, template: ChatTemplate, named: set[int]) -> set[int]:
-    """The first special token that the template writes behind a finished answer; none where it writes nothing, or has no place for answers.
+    """The first special token that the template writes behind a finished answer; none where it writes one of `named`, writes nothing, or
+    has no place for answers.
 
-    Raises NoEnd where what it writes holds no special token and none of `named`: a response would go on behind it.
+    The first alone may be no end: some models close a part of their turn by a special token, and their thinking by the same.
+    Raises NoEnd where what the template writes holds no special token and none of `named`: a response would go on behind it.
     """
     try:
         text = template.render(TURN, add_generation_prompt=False)
@@ -77,8 +79,10 @@ def turn_end(tokenizer, template: ChatTemplate, named: set[int]) -> set[int]:
     behind = text.rpartition(ANSWER)[2].strip() if ANSWER in text else ""
     if not behind:
         return set()
-    ends = named | special_ids(tokenizer)
-    marks = [i for i in tokenizer(behind, add_special_tokens=False)["input_ids"] if i in ends]
+    ids = tokenizer(behind, add_special_tokens=False)["input_ids"]
+    if named.intersection(ids):
+        return set()
+    marks = [i for i in ids if i in special_ids(tokenizer)]
     if not marks:
         raise NoEnd(
             f"its chat template ends a turn with {behind[:80]!r}, which is no special token of its tokenizer, and no end token follows: "

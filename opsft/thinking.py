@@ -19,6 +19,8 @@ KNOWN = (
     Marks("<thought>", "</thought>"),
     # gpt-oss answers in its channel `final`, and thinks in any other.
     Marks("<|channel|>", "<|channel|>final<|message|>"),
+    # Gemma 4
+    Marks("<|channel>", "<channel|>"),
     Marks("<|begin_of_thought|>", "<|end_of_thought|>"),
     Marks("<|START_THINKING|>", "<|END_THINKING|>"),
     Marks("<|inner_prefix|>", "<|inner_suffix|>"),

@@ -77,6 +77,8 @@ def test_what_would_be_asked_or_graded_wrong_is_refused_by_name(tmp_path, made, 
         ({"eos": None, "config": {"eos_token_id": 12}, "template": "{{ messages[0].content }}"}, ["</s>"]),
         ({"eos": None, "generation": {"eos_token_id": [11, 12]}}, ["<s>", "</s>", "<|im_end|>"]),
         ({"config": {"text_config": {"eos_token_id": 12}}}, ["</s>", "<|im_end|>"]),
+        # A special token that closes a part of the turn is no end where one that the files name follows.
+        ({"eos": "</s>", "template": CHAT.replace("<|im_end|>", "<|im_end|> </s>", 1)}, ["</s>"]),
         # A template without a place for answers says nothing of their end.
         ({"template": "{% if messages|length > 1 %}{{ raise_exception('one') }}{% endif %}" + CHAT}, ["<|im_end|>"]),
     ],
