@@ -47,7 +47,7 @@ def check_gold(gold: str) -> None:
     """Raise UnparseableGold for a gold that is empty, too long, unreadable, or says that there is none."""
     if not gold.strip() or len(gold) > MAX_ANSWER_CHARS:
         raise UnparseableGold(f"gold {gold[:80]!r} has {len(gold)} characters: 1 to {MAX_ANSWER_CHARS} are needed")
-    if gold.strip().casefold() in NO_GOLD:
+    if "".join(gold.split()).casefold().rstrip(".") in NO_GOLD:
         raise UnparseableGold(f"gold {gold!r} stands for a missing answer")
     try:
         read(_taken_out(gold))
