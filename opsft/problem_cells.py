@@ -46,6 +46,14 @@ def text_at(row: dict, column: str | None) -> str | None:
     return None if value is None else as_text(value, column)
 
 
+def joined_at(row: dict, column: str) -> str | None:
+    """The same, with the texts of a list joined by commas."""
+    value = value_at(row, column)
+    if not isinstance(value, list):
+        return text_at(row, column)
+    return ", ".join(as_text(each, column).strip() for each in value)
+
+
 def as_text(value: object, column: str) -> str:
     """A cell as text; `column` names it in messages. Raises ValueError for what is not one text or finite number."""
     if not isinstance(value, WRITTEN) or (isinstance(value, float) and math.isinf(value)):

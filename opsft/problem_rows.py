@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from opsft.problem_cells import MISSING, end_of, find_at, text_at, value_at
+from opsft.problem_cells import MISSING, end_of, find_at, joined_at, text_at, value_at
+from opsft.problem_options import NoOption, Options
 from opsft.problems import Problem, some_of
 from opsft.row_filter import Condition, is_allowed
 
@@ -16,7 +17,8 @@ class Layout:
     `columns` maps question, answer, id and level to the names that they have (see `find_at`), None for none; `filter` maps
     columns to the condition that a row must meet; `find_answer` takes the answer out of its column's text, None where the
     text holds none, and `answer_rule` says in messages what it looks for. A row without an answer is left out where `drop_unanswered`
-    says so, and refused otherwise.
+    says so, and refused otherwise. `find_question` takes the question out of its column's text, `options` are put under it, and
+    `joins_answers` reads a list of answers as one answer with commas.
     """
 
     columns: dict[str, str | None]
@@ -24,10 +26,15 @@ class Layout:
     find_answer: Callable[[str], str | None] = str.strip
     answer_rule: str = "a text"
     drop_unanswered: bool = False
+    find_question: Callable[[str], str | None] = str
+    options: Options | None = None
+    joins_answers: bool = False
 
     def names(self) -> dict[str, str]:
         """The columns that are read, by the key that names them."""
         named = {f"columns.{key}": name for key, name in self.columns.items() if name}
+        for name in self.options.columns if self.options else ():
+            named[f"columns.options.{name}"] = name
         return named | {f"filter.{name}": name for name in self.filter}
 
 
@@ -58,6 +65,10 @@ def read_rows(rows: Iterable[dict], found: list[str], layout: Layout, where: str
                 filtered.append(number)
                 continue
             problem = read_problem(row, number, layout)
+        except NoOption as error:
+            if not layout.drop_unanswered:
+                raise ValueError(f"{where}: row {number}: {error}; `unusable: drop` leaves such rows out") from None
+            problem = None
         except ValueError as error:
             raise ValueError(f"{where}: row {number}: {error}") from None
         if problem is None:
@@ -111,14 +122,28 @@ def meets(row: dict, conditions: dict[str, Condition]) -> bool:
 
 def read_problem(row: dict, number: int, layout: Layout) -> Problem | None:
     """A row as a problem, None where it has no answer. Raises ValueError that names the column."""
-    question, text, identity, level = (
-        text_at(row, layout.columns[key]) for key in ("question", "answer", "id", "level")
-    )
+    question, identity, level = (text_at(row, layout.columns[key]) for key in ("question", "id", "level"))
+    text = joined_at(row, layout.columns["answer"]) if layout.joins_answers else text_at(row, layout.columns["answer"])
     answer = layout.find_answer(text) if text else None
-    return Problem(str(number) if identity is None else identity, question or "", answer, level) if answer else None
+    if not answer:
+        return None
+    question = layout.find_question(question or "")
+    if question is None:
+        raise ValueError(
+            f"question_pattern finds nothing in column {layout.columns['question']!r}; `filter` can leave the row out"
+        )
+    if layout.options:
+        question, answer = layout.options.ask(row, question, answer)
+    return Problem(str(number) if identity is None else identity, question, answer, level)
 
 
 def last_match(text: str, pattern: str) -> str | None:
     """The first group of the last match of `pattern` in a text, stripped; None without a match."""
     answers = [match[1] for match in re.finditer(pattern, text, re.MULTILINE) if match[1] is not None]
     return answers[-1].strip() if answers else None
+
+
+def first_match(text: str, pattern: str) -> str | None:
+    """The first group of the first match of `pattern` in a text; None without a match."""
+    found = re.search(pattern, text)
+    return found and found[1]

@@ -9,7 +9,8 @@ from functools import partial
 
 from opsft.duplicates import find_duplicates
 from opsft.overlap import find_overlap
-from opsft.problem_rows import Layout, Reading, last_match
+from opsft.problem_options import Options
+from opsft.problem_rows import Layout, Reading, first_match, last_match
 from opsft.problem_sources import read_builtin, read_hub, read_local
 from opsft.problems import Problem, check_problems, some_of
 from opsft_flow.configuration.sources import problem_path
@@ -102,7 +103,28 @@ def layout_of(block: dict) -> Layout:
     elif block["answer_pattern"] is not None:
         find_answer = partial(last_match, pattern=block["answer_pattern"])
         rule = f"answer_pattern {block['answer_pattern']!r}"
-    return Layout(block["columns"], block["filter"], find_answer, rule, block["unusable"] == "drop")
+    find_question = partial(first_match, pattern=pattern) if (pattern := block["question_pattern"]) else str
+    columns = {key: name for key, name in block["columns"].items() if key != "options"}
+    return Layout(
+        columns,
+        block["filter"],
+        find_answer,
+        rule,
+        block["unusable"] == "drop",
+        find_question,
+        options_of(block),
+        block["join_answers"],
+    )
+
+
+def options_of(block: dict) -> Options | None:
+    """How the options of a multiple choice are read, None for other problems."""
+    columns = block["columns"]["options"]
+    if columns is None:
+        return None
+    answer_is = "letter" if block["answer_from"] in ("text", "boxed") else block["answer_from"]
+    seed = block["seed"] if block["shuffle_options"] else None
+    return Options((columns,) if isinstance(columns, str) else tuple(columns), answer_is, seed)
 
 
 def boxed_answer(text: str) -> str | None:

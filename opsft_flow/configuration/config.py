@@ -262,9 +262,34 @@ def check_reading(block: dict, where: str) -> list[str]:
         problems += check_pattern(pattern, f"{where}.answer_pattern", "its first group must hold the answer")
         if block["answer_from"] == "boxed":
             problems.append(f"{where}: answer_from: boxed and answer_pattern do not go together; allowed: one of them")
+    if block["question_pattern"] is not None:
+        problems += check_pattern(
+            block["question_pattern"], f"{where}.question_pattern", "its first group must hold the question"
+        )
+    problems += check_options(block, where)
     for column, condition in block["filter"].items():
         if "matches" in condition:
             problems += check_pattern(condition["matches"], f"{where}.filter.{column}.matches")
+    return problems
+
+
+def check_options(block: dict, where: str) -> list[str]:
+    """Keys about the options of a multiple choice, which go together."""
+    columns, answer_from = block["columns"]["options"], block["answer_from"]
+    if columns is None:
+        needing = [f"answer_from: {answer_from}"] * (answer_from not in ("text", "boxed"))
+        needing += ["shuffle_options: true"] * block["shuffle_options"]
+        return [f"{where}: {key} needs columns.options, the column or the columns of the options" for key in needing]
+    problems = []
+    if block["verifier"] in ("math", "integer", "exact"):
+        problems.append(
+            f"{where}.verifier: found {block['verifier']!r}; allowed with columns.options, whose answers are letters: choice, or your own"
+        )
+    if block["columns"]["answer"] in columns and isinstance(columns, list) and not block["shuffle_options"]:
+        problems.append(
+            f"{where}.columns.options: the right option is always column {block['columns']['answer']!r}, so each answer would be the same "
+            "letter; set shuffle_options: true"
+        )
     return problems
 
 

@@ -9,7 +9,15 @@ import yaml
 from opsft_flow.errors import ConfigError
 
 PRESETS = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "presets.yaml"
-ABOUT_COLUMNS = ("columns", "filter", "answer_from", "answer_pattern")
+ABOUT_COLUMNS = (
+    "columns",
+    "filter",
+    "question_pattern",
+    "answer_from",
+    "answer_pattern",
+    "join_answers",
+    "shuffle_options",
+)
 """Keys of a preset that say how its columns are read: other columns are not read like them."""
 
 

@@ -524,3 +524,31 @@ def test_a_recipe_like_none_or_like_itself_is_refused(like, message):
     with pytest.raises(ConfigError) as refusal:
         resolve(config)
     assert str(refusal.value).splitlines() == ["the configuration cannot be run:", f"  {message}"]
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"answer_from": "option"}, "answer_from: option needs columns.options"),
+        ({"shuffle_options": True}, "shuffle_options: true needs columns.options"),
+        (
+            {"columns": {"options": "o"}, "verifier": "math"},
+            r"verifier: found 'math'; allowed with columns\.options, .*: choice",
+        ),
+        (
+            {
+                "columns": {"answer": "right", "options": ["right", "wrong"]},
+                "verifier": "choice",
+                "answer_from": "option",
+            },
+            r"the right option is always column 'right', .*; set shuffle_options: true",
+        ),
+        ({"question_pattern": "x"}, "question_pattern: 'x' has no group; its first group must hold the question"),
+    ],
+)
+def test_keys_about_options_go_together(block, message):
+    config = change(example_config(), "problems.train", {"source": "owner/set", **block})
+    with pytest.raises(
+        ConfigError, match=rf"problems\.train[.:] ?{message}|problems\.train\.columns\.options: {message}"
+    ):
+        resolve(config)

@@ -30,6 +30,10 @@ EXPECTED = {
     "gsm8k-test": [("0", "12"), ("1", "2,400"), ("2", "-3")],
     "deepscaler": [("0", "2"), ("2", r"\frac{1}{2}")],
     "openthoughts3-math": [("0", "4")],
+    "dapo-math": [("0", "34"), ("1", "-1")],
+    "gpqa-diamond": [("0", "B"), ("1", "D"), ("2", "D")],
+    "mmlu": [("0", "B"), ("1", "D")],
+    "mmlu-pro": [("70", "J"), ("71", "B")],
     "math-500": [
         ("test/precalculus/1.json", r"\left( 1, \frac{\pi}{2} \right)"),
         ("test/algebra/2.json", "4"),
@@ -68,6 +72,16 @@ def test_a_block_with_a_preset_is_the_block_written_out(preset):
     assert resolve(resolve(named)) == resolve(named) == resolve(written)
 
 
+def test_presets_put_before_the_model_what_it_needs_and_no_more():
+    dapo, gpqa = (
+        prepare("set", resolved(preset=preset, source=str(ROWS / f"{preset}.jsonl")), {}, lambda answers: [])
+        for preset in ("dapo-math", "gpqa-diamond")
+    )
+    assert [problem.question for problem in dapo.problems] == ["Find $x$.\n\nIt is positive.", "Find $y$."]
+    for problem, right in zip(gpqa.problems, ("Proton", "Neon", "T"), strict=True):
+        assert f"\n{problem.answer}) {right}" in problem.question
+
+
 def test_own_keys_go_over_the_preset():
     block = resolved(preset="math-500", split="train", limit=7, verifier="exact")
     assert (block["split"], block["limit"], block["verifier"]) == ("train", 7, "exact")
@@ -83,7 +97,7 @@ def test_a_local_copy_keeps_the_columns_of_the_preset():
 
 def test_other_columns_are_not_read_like_those_of_the_preset():
     block = resolved(preset="gsm8k-train", columns=VERL)
-    assert block["columns"] == {**VERL, "id": None, "level": None}
+    assert block["columns"] == {**VERL, "id": None, "level": None, "options": None}
     assert (block["answer_pattern"], block["verifier"], block["split"]) == (None, "integer", "train")
     assert resolved(preset="olympiadbench", columns=VERL)["filter"] == {}
     assert resolved(preset="openthoughts3-math", columns=VERL)["answer_from"] == "text"

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from opsft.problem_cells import text_at
-from opsft.problem_rows import Layout, Reading, last_match, read_rows
+from opsft.problem_rows import Layout, Reading, first_match, last_match, read_rows
 from opsft.problems import Problem
 
 COLUMNS = {"question": "question", "answer": "answer", "id": None, "level": None}
@@ -163,3 +163,20 @@ def test_a_cell_that_is_no_text_is_refused_with_its_row(value, message):
 def test_a_number_too_large_to_compare_is_refused():
     with pytest.raises(ValueError, match=r"^where: row 0: filter\.answer: 1000*\.* is no number$"):
         read([{"question": "a", "answer": 10**400}], Layout(COLUMNS, {"answer": {"min": 0}}))
+
+
+def test_a_question_is_cut_out_of_its_column():
+    find = partial(first_match, pattern=r"(?s)Problem: (.*?)\s*Answer:")
+    layout = Layout(COLUMNS, find_question=find)
+    rows = [{"question": "Solve it.\nProblem: 1 +\n1?\nAnswer:", "answer": 2}]
+    assert read(rows, layout).problems == [Problem("0", "1 +\n1?", "2", None)]
+    with pytest.raises(ValueError, match=r"^where: row 1: question_pattern finds nothing in column 'question'"):
+        read([*rows, {"question": "1 + 1?", "answer": 2}], layout)
+
+
+def test_several_answers_are_joined_by_key():
+    rows = [{"question": "q", "answer": answer} for answer in (["1", " 2"], [3], "4")]
+    problems = read(rows, Layout(COLUMNS, joins_answers=True)).problems
+    assert [problem.answer for problem in problems] == ["1, 2", "3", "4"]
+    with pytest.raises(ValueError, match="no answer in row 0 "):
+        read([{"question": "q", "answer": []}], Layout(COLUMNS, joins_answers=True))

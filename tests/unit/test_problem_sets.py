@@ -130,6 +130,23 @@ def test_overlap_is_removed_from_the_named_share_on(make):
     assert ids(make(pairs, others, remove_overlap=["easy-set"], overlap_share=0.28)) == ["3"]
 
 
+def test_a_benchmark_with_options_is_kept_apart_from_plain_questions(make):
+    others = as_others(f"{QUESTION}\n\nA) 6\nB) 7")
+    assert ids(make([(QUESTION, "7"), ("1 + 1", "2")], others, remove_overlap=["easy-set"])) == ["1"]
+
+
+def test_the_same_question_with_other_options_is_another_question(make, tmp_path):
+    choice = {"verifier": "choice", "columns": {"options": "o"}, "source": str(tmp_path / "choice.jsonl")}
+    rows = [{"question": "Which is even?", "answer": "A", "o": options} for options in (["2", "3"], ["4", "5"])]
+    (tmp_path / "choice.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    prepared = make([], **choice)
+    assert [problem.question for problem in prepared.problems] == [
+        "Which is even?\n\nA) 2\nB) 3",
+        "Which is even?\n\nA) 4\nB) 5",
+    ]
+    assert prepared.repeated == []
+
+
 def test_the_draw_comes_last(make):
     pairs = [*numbered(6), ("1 + 1", "2"), ("b", "x")]
     keys = {"unusable": "drop", "duplicates": "drop", "remove_overlap": ["easy-set"], "limit": 4}
