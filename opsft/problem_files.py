@@ -50,7 +50,7 @@ def read_file(path: pathlib.Path) -> list[dict]:
 def read_parquet(path: pathlib.Path) -> list[dict]:
     import pyarrow.parquet
 
-    return pyarrow.parquet.ParquetFile(path).read().to_pylist()
+    return rows_of(pyarrow.parquet.ParquetFile(path).read())
 
 
 def read_arrow(path: pathlib.Path) -> list[dict]:
@@ -58,9 +58,11 @@ def read_arrow(path: pathlib.Path) -> list[dict]:
     if not path.is_dir():
         return arrow_rows(path)
     state = json.loads((path / SAVED).read_text(encoding="utf-8"))
-    if (path / "indices.arrow").exists() or state.get("_indices_data_files"):
-        raise ValueError("holds a selection of rows (indices); save it after `flatten_indices()`")
-    return [row for part in state["_data_files"] for row in arrow_rows(path / part["filename"])]
+    try:
+        parts = [path / part["filename"] for part in state["_data_files"]]
+    except (TypeError, KeyError):
+        raise ValueError(f"{SAVED} names no data files; save the data set again with `save_to_disk`") from None
+    return [row for part in parts for row in arrow_rows(part)]
 
 
 def arrow_rows(path: pathlib.Path) -> list[dict]:
@@ -71,7 +73,27 @@ def arrow_rows(path: pathlib.Path) -> list[dict]:
         is_stream = file.read(6) != b"ARROW1"
         file.seek(0)
         reader = pa.ipc.open_stream(file) if is_stream else pa.ipc.open_file(file)
-        return reader.read_all().to_pylist()
+        return rows_of(reader.read_all())
+
+
+def rows_of(table) -> list[dict]:
+    """The rows of an Arrow table, which may have a column's name twice."""
+    refuse_repeated(table.column_names)
+    return table.to_pylist()
+
+
+def refuse_repeated(names: list[str]) -> None:
+    """Raise ValueError for a name that is there twice: the last column would hide the others."""
+    if len({*names}) < len(names):
+        raise ValueError(f"two columns have one name; the columns are {', '.join(names)}")
+
+
+def json_object(pairs: list[tuple[str, object]]) -> dict:
+    """A JSON object from its keys and values."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        refuse_repeated([key for key, _ in pairs])
+    return row
 
 
 def text_of(path: pathlib.Path) -> str:
@@ -90,7 +112,7 @@ def json_rows(lines: list[str]) -> Iterator[dict]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=json_object)
         except json.JSONDecodeError as error:
             raise ValueError(
                 f"line {number}, column {error.colno}: {error.msg}; each line is one JSON object"
@@ -103,7 +125,12 @@ def json_rows(lines: list[str]) -> Iterator[dict]:
 
 
 def read_json(path: pathlib.Path) -> list[dict]:
-    rows = json.loads(text_of(path))
+    try:
+        rows = json.loads(text_of(path), object_pairs_hook=json_object)
+    except json.JSONDecodeError as error:
+        is_lines = error.msg == "Extra data" and error.lineno == 2
+        hint = "; a file with an object a line is named .jsonl" if is_lines else ""
+        raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}{hint}") from None
     if not isinstance(rows, list):
         raise ValueError(f"found a JSON {type(rows).__name__}; a list of objects is needed")
     return [as_object(row, f"entry {number}") for number, row in enumerate(rows)]
@@ -120,8 +147,7 @@ def read_csv(path: pathlib.Path) -> list[dict]:
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(io.StringIO(text_of(path), newline=""), strict=True)
     header = next(reader, [])
-    if len({*header}) < len(header):
-        raise ValueError(f"two columns have one name; the columns are {', '.join(header)}")
+    refuse_repeated(header)
     rows = []
     for cells in reader:
         if cells and len(cells) != len(header):

@@ -117,6 +117,12 @@ def test_a_row_without_the_key_has_no_answer(tmp_path):
         ("a.csv", "answer,answer\n1,2\n", r"a\.csv: two columns have one name"),
         ("a.csv", 'question,answer\n"1,2\n', r"a\.csv: unexpected end of data"),
         ("a.csv", "", r"a\.csv: holds no rows"),
+        ("a.jsonl", '{"a": 1, "a": 2}', r"a\.jsonl: line 1: two columns have one name; the columns are a, a"),
+        (
+            "a.json",
+            '{"a": 1}\n{"a": 2}',
+            r"a\.json: line 2, column 1: Extra data; a file with an object a line is named \.jsonl",
+        ),
         ("a.parquet", "", r"a\.parquet: "),
         ("a.arrow", "text", r"a\.arrow: "),
         ("a.parquet", "text", "a.parquet: .*Parquet"),
@@ -227,6 +233,13 @@ def write_arrow(path, new_file) -> None:
         writer.write_table(table)
 
 
+def test_columns_with_one_name_are_refused(tmp_path):
+    table = pa.Table.from_arrays([pa.array(["1"]), pa.array(["2"])], names=["answer", "answer"])
+    pq.write_table(table, tmp_path / "train.parquet")
+    with pytest.raises(ValueError, match=r"train\.parquet: two columns have one name"):
+        read_local(tmp_path / "train.parquet", Layout(COLUMNS))
+
+
 @pytest.mark.parametrize("new_file", [pa.ipc.new_file, pa.ipc.new_stream])
 def test_both_formats_of_arrow_are_read(tmp_path, new_file):
     write_arrow(tmp_path / "train.arrow", new_file)
@@ -247,3 +260,6 @@ def test_what_save_to_disk_writes_is_read(tmp_path):
     part = next((tmp_path / "one").glob("*.arrow"))
     part.write_bytes(part.read_bytes() + b"\0")
     assert fingerprint(tmp_path / "one") != before
+    (tmp_path / "one" / "state.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"one: state\.json names no data files"):
+        read_local(tmp_path / "one", Layout(COLUMNS))
