@@ -4,6 +4,9 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
+include: "workflow/rules/configuration.smk"
+
+
 configfile: workflow.current_basedir.join("config.yaml").get_path_or_uri(secret_free=True)
 
 

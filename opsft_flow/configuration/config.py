@@ -1,8 +1,8 @@
 """Validate the configuration against its schema, fill in the defaults, and check what a schema cannot say."""
 
 import copy
-import difflib
 import functools
+import json
 import math
 import os
 import pathlib
@@ -10,10 +10,10 @@ import re
 
 import yaml
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from opsft.budgets import largest_budget
+from opsft_flow.configuration.messages import EXPONENT, as_written, did_you_mean, lines_for, number_like
 from opsft_flow.configuration.presets import fill_presets
 from opsft_flow.configuration.shorthand import fill_axes, fill_likes
 from opsft_flow.errors import ConfigError
@@ -23,6 +23,9 @@ SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "workflow" / "schemas" / 
 # JSON takes 12.0 for an integer. A path of the results tree, or a range, cannot.
 TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
 Validator = extend(Draft202012Validator, type_checker=TYPES)
+LARGEST = 2**63 - 1
+# Of a block as JSON: Linux takes 128 KiB for an argument, and settings hold several blocks.
+LONGEST_BLOCK = 30_000
 # The keys that each kind of schedule reads.
 SCHEDULE_KEYS = {"steps": ("budgets", "iterations"), "quantile": ("start", "floor", "quantile", "most_truncated")}
 
@@ -49,13 +52,14 @@ def resolve(config: dict) -> dict:
     # Each check relies on what the one before has found in order.
     problems = (
         check_values(resolved)
-        or [describe(error) for error in errors]
+        or check_sizes(resolved)
+        or [line for error in errors for line in lines_for(error)]
         or check_references(resolved)
         or check_limits(resolved, schema)
     )
     if problems:
         # One line names all keys that are missing, and each of them is an error.
-        lines = "\n".join(f"  {line}" for line in dict.fromkeys(problems))
+        lines = "\n".join(f"  {line}" for line in dict.fromkeys(as_written(line, config) for line in problems))
         raise ConfigError(f"the configuration cannot be run:\n{lines}")
     return resolved
 
@@ -78,9 +82,14 @@ def fill_defaults(value: object, schema: dict, root: dict) -> object:
                 value[key] = fill_defaults(value[key], subschema, root)
     elif isinstance(value, list) and "items" in schema:
         value[:] = [fill_defaults(item, schema["items"], root) for item in value]
-    elif schema.get("type") == "number" and type(value) is int:
+    elif schema.get("type") == "number" and (type(value) is int or is_exponent(value)):
         value = float(value)
     return value
+
+
+def is_exponent(value: object) -> bool:
+    """True for text such as 1e-4, which YAML 1.2 reads as a number, and YAML 1.1 does not."""
+    return isinstance(value, str) and EXPONENT.fullmatch(value) is not None
 
 
 def dereference(schema: dict, root: dict) -> dict:
@@ -97,35 +106,32 @@ def defaults_of(definition: str, schema: dict) -> dict:
     return {key: block["default"] for key, block in keys.items() if "default" in block}
 
 
-def describe(error: ValidationError) -> str:
-    """One validation error as "key: what was found; what is allowed"."""
-    where = ".".join(map(str, error.absolute_path)) or "top level"
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
-        close = difflib.get_close_matches(str(unknown[0]), known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
-        return f"{where}: unknown key {', '.join(map(repr, unknown))}{hint} Allowed: {', '.join(known)}"
-    if error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        return f"{where}: {', '.join(map(repr, missing))} is missing"
-    if error.validator == "minItems" and not error.instance:
-        return f"{where}: is empty; at least one entry is needed"
-    if error.validator == "enum":
-        return f"{where}: found {error.instance!r}; allowed: {', '.join(map(str, error.validator_value))}"
-    if error.validator == "not":
-        return f"{where}: the name {error.instance!r} is taken by the results tree; choose another"
-    return f"{where}: {error.message}"
-
-
 def check_values(value: object, above: tuple[str, ...] = ()) -> list[str]:
-    """Values that settings, which are JSON, cannot hold: numbers that are not finite, and dates."""
+    """Values that settings, which are JSON, cannot hold, and numbers of more than 64 bits, which tables cannot."""
     if isinstance(value, dict | list):
         parts = value.items() if isinstance(value, dict) else enumerate(value)
         return [line for key, part in parts for line in check_values(part, (*above, str(key)))]
+    where = ".".join(above)
+    if type(value) is int and abs(value) > LARGEST:
+        return [f"{where}: found {value:.3g}; allowed: whole numbers of at most {LARGEST:,}, for they have 64 bits"]
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return []
-    return [f"{'.'.join(above)}: found {value}; allowed: finite numbers, and dates in quotes"]
+    return [f"{where}: found {value}; allowed: finite numbers, and dates in quotes"]
+
+
+def check_sizes(config: dict) -> list[str]:
+    """Blocks that are too long to be given to a node as an argument."""
+    sizes = {
+        f"{kind}.{name}" if isinstance(part, dict) else kind: len(json.dumps(part, default=str))
+        for kind, block in config.items()
+        if isinstance(block, dict)
+        for name, part in block.items()
+    }
+    return [
+        f"{key}: takes {size:,} characters as JSON; allowed: at most {LONGEST_BLOCK:,}; leave long texts and lists to a file"
+        for key, size in sizes.items()
+        if size > LONGEST_BLOCK
+    ]
 
 
 def check_references(config: dict) -> list[str]:
@@ -134,7 +140,10 @@ def check_references(config: dict) -> list[str]:
 
     def need(kind: str, name: str, where: str) -> None:
         if name not in config[kind]:
-            problems.append(f"{where}: {name!r} is not among {kind}: {', '.join(config[kind])}")
+            meant = (number_like(name) if kind == "schedules" else "") or did_you_mean(name, config[kind])
+            problems.append(
+                f"{where}: {name!r} is not among {kind}: {', '.join(config[kind]) or 'there are none'}{meant}"
+            )
 
     for kind in ("benchmarks", "recipes"):
         for name, block in config[kind].items():

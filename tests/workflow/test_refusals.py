@@ -20,7 +20,7 @@ def refusal(checkout) -> str:
 @pytest.mark.parametrize(
     ("blocks", "message"),
     [
-        ({"recipes": {"opsft": {"sft": {"learning_rate": 1}}}}, "recipes.opsft.sft: unknown key 'learning_rate'"),
+        ({"recipes": {"opsft": {"sft": {"learning_rate": 1}}}}, "recipes.opsft.sft.learning_rate: unknown key"),
         ({"engine": {"context": 60}}, "80 tokens and a prompt do not fit the context of model 'toy'"),
         ({"evaluate": {"pass_k": [3]}}, "3 is more than the samples of benchmark 'sums' (2)"),
         ({"models": {"toy": {"source": "./nowhere"}}}, "models.toy.source: './nowhere' does not exist"),
