@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from opsft.problem_cells import as_text, describe, value_at
+from opsft.problems import NoAnswer
 
 LETTERS = "ABCDEFGHIJ"
 """As far as the verifier `choice` reads."""
@@ -12,10 +13,6 @@ LETTER = re.compile(r"[(\[]?([A-J])[)\].:]?", re.IGNORECASE)
 INDEX = re.compile(r"(-?\d+)(\.0)?", re.ASCII)
 FIRST = {"index_from_0": 0, "index_from_1": 1}
 """The ways to name an option by its number, with that of the first."""
-
-
-class NoOption(ValueError):
-    """The answer of a row is not one of its options."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +31,12 @@ class Options:
     def ask(self, row: dict, question: str, answer: str) -> tuple[str, str]:
         """The question with its options, and the letter of the right one.
 
-        Raises NoOption where the answer is none of the options, ValueError for options or an answer of another form.
+        Raises NoAnswer where the answer is none of the options, ValueError for options or an answer of another form.
         """
         labels, texts = self.read(row)
         right, marked = self.find(answer, labels, texts), without_marks(texts)
         if marked.count(marked[right]) > 1:
-            raise NoOption(f"the right option {marked[right]!r:.80} is there more than once")
+            raise NoAnswer(f"the right option {marked[right]!r:.80} is there more than once")
         order = list(range(len(marked)))
         if self.seed is not None:
             random.Random(f"{self.seed} {question}").shuffle(order)
@@ -78,13 +75,13 @@ class Options:
                 f"the answer {answer!r} is a number, which may count from 0 or from 1: set `answer_from` to index_from_0 or index_from_1, "
                 "or to option where it is the option's text"
             )
-        raise NoOption(
+        raise NoAnswer(
             f"the answer {answer!r:.80} is no letter of {len(texts)} options; `answer_from: option` finds one by its text"
         )
 
     def position(self, answer: str, among: list[str]) -> int:
         if among.count(answer) != 1:
-            raise NoOption(f"the answer {answer!r:.80} is {among.count(answer)} times among the options {among!r:.120}")
+            raise NoAnswer(f"the answer {answer!r:.80} is {among.count(answer)} times among the options {among!r:.120}")
         return among.index(answer)
 
     def at_index(self, answer: str, count: int) -> int:

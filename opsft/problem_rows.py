@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from opsft.problem_cells import MISSING, end_of, find_at, joined_at, text_at, value_at
-from opsft.problem_options import NoOption, Options
-from opsft.problems import Problem, some_of
+from opsft.problem_options import Options
+from opsft.problems import CONTROL, NoAnswer, Problem, some_of
 from opsft.row_filter import Condition, is_allowed
 
 
@@ -65,7 +65,7 @@ def read_rows(rows: Iterable[dict], found: list[str], layout: Layout, where: str
                 filtered.append(number)
                 continue
             problem = read_problem(row, number, layout)
-        except NoOption as error:
+        except NoAnswer as error:
             if not layout.drop_unanswered:
                 raise ValueError(f"{where}: row {number}: {error}; `unusable: drop` leaves such rows out") from None
             problem = None
@@ -127,6 +127,12 @@ def read_problem(row: dict, number: int, layout: Layout) -> Problem | None:
     answer = layout.find_answer(text) if text else None
     if not answer:
         return None
+    # Stripping takes a form feed, and with it what shows that `\frac` was written with a single backslash.
+    written = text if text.strip() == answer else answer
+    if CONTROL.search(re.sub(r"[\t\n\r]", "", written)):
+        raise NoAnswer(
+            f"the answer {written!r:.80} holds control characters, as where a backslash is not doubled in JSON"
+        )
     question = layout.find_question(question or "")
     if question is None:
         raise ValueError(

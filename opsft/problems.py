@@ -7,6 +7,10 @@ from dataclasses import dataclass
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
+class NoAnswer(ValueError):
+    """A row has no answer that can be used."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One problem as it was read, before any template."""

@@ -180,3 +180,13 @@ def test_several_answers_are_joined_by_key():
     assert [problem.answer for problem in problems] == ["1, 2", "3", "4"]
     with pytest.raises(ValueError, match="no answer in row 0 "):
         read([{"question": "q", "answer": []}], Layout(COLUMNS, joins_answers=True))
+
+
+@pytest.mark.parametrize("answer", ["\x0crac{1}{2}", "5\x1b[2J", "5\x00"])
+def test_an_answer_with_control_characters_is_refused_or_left_out_by_key(answer):
+    rows = [{"question": "q", "answer": "1\n"}, {"question": "q", "answer": answer}]
+    with pytest.raises(
+        ValueError, match=r"^where: row 1: the answer '.*\\x.*' holds control characters, .*`unusable: drop`"
+    ):
+        read(rows, Layout(COLUMNS))
+    assert read(rows, Layout(COLUMNS, drop_unanswered=True)).unanswered == [1]
