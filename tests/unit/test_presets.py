@@ -24,13 +24,14 @@ def resolved(**block) -> dict:
     return resolve(change(example_config(), "problems.train", block))["problems"]["train"]
 
 
-# Ids and answers of the three rows of each file in tests/data/presets; what is missing was left out.
+# Ids and answers of the rows of each file in tests/data/presets; what is missing was left out.
 EXPECTED = {
     "gsm8k-train": [("0", "12"), ("1", "2,400"), ("2", "-3")],
     "gsm8k-test": [("0", "12"), ("1", "2,400"), ("2", "-3")],
     "deepscaler": [("0", "2"), ("2", r"\frac{1}{2}")],
     "openthoughts3-math": [("0", "4")],
     "dapo-math": [("0", "34"), ("1", "-1")],
+    "numinamath-1.5": [("0", "12"), ("4", "B")],
     "gpqa-diamond": [("0", "B"), ("1", "D"), ("2", "D")],
     "mmlu": [("0", "B"), ("1", "D")],
     "mmlu-pro": [("70", "J"), ("71", "B")],
