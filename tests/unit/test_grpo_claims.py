@@ -121,7 +121,7 @@ def test_rollouts_that_cannot_be_cut_into_equal_updates_are_refused():
 
 def test_the_caps_of_grpo_follow_a_schedule_that_is_known_beforehand():
     steps = {"kind": "steps", "budgets": [60, 40], "iterations": 2}
-    quantile = {"kind": "quantile", "start": 60, "floor": 10, "quantile": 0.6}
+    quantile = {"kind": "quantile", "start": 60, "floor": 10, "quantile": 0.6, "most_truncated": 0.5}
     config = {"schedules": {"down": steps, "follow": quantile}}
     assert caps(config, Point("m", "r", "down", 0), 3) == ([60, 60, 40], 60)
     assert caps(config, Point("m", "r", 24, 0), 2) == ([24, 24], 24)
