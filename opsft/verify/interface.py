@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
-MACHINERY = frozenset({"errors", "extract", "golds", "grade", "interface", "latex", "pair", "pool"})
+MACHINERY = frozenset({"errors", "extract", "golds", "grade", "interface", "latex", "pair", "pool", "semaphores"})
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ def cluster_lines(jobs: Iterable, local: Iterable[str], gpus: Mapping[str, int])
     Jobs of one kind ask for the same, but for further attempts.
     """
     kinds: dict[str, list] = {}
-    for job in jobs:
+    # Snakemake gives its jobs in any order.
+    for job in sorted(jobs, key=lambda job: job.rule.name):
         kinds.setdefault(job.rule.name, []).append(job)
     here = [kind for kind, members in kinds.items() if kind in set(local) or not members[0].output]
     sent = {kind: members for kind, members in kinds.items() if kind not in here}

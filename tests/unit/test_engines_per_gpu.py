@@ -1,6 +1,7 @@
 """How many engines share a GPU, and what each gets."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -56,9 +57,13 @@ def test_shares_that_hold_no_cache_are_refused():
 
 
 def test_weights_are_counted_in_the_arithmetic_of_the_engine_whatever_they_are_stored_in(tmp_path):
-    save_file(
-        {"a": torch.zeros(1024, 512), "b": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "model-1.safetensors"
-    )
-    save_file({"c": torch.zeros(1024, 512, dtype=torch.bfloat16)}, tmp_path / "model-2.safetensors")
+    shards = {
+        "model-1.safetensors": {"a": torch.zeros(1024, 512), "b": torch.zeros(2, dtype=torch.bfloat16)},
+        "model-2.safetensors": {"c": torch.zeros(1024, 512, dtype=torch.bfloat16)},
+    }
+    for name, tensors in shards.items():
+        save_file(tensors, tmp_path / name)
+    index = {"weight_map": {tensor: name for name, tensors in shards.items() for tensor in tensors}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     assert weights_in_memory(tmp_path, "bfloat16") == pytest.approx(2.0, abs=1e-5)
     assert weights_in_memory(tmp_path, "float32") == pytest.approx(4.0, abs=1e-5)

@@ -1,6 +1,7 @@
 """What a real run shows, and one that is ended by Ctrl-C."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,10 +35,17 @@ def test_ctrl_c_says_how_to_go_on_and_nothing_else(checkout, tmp_path):
     log = tmp_path / "log"
     with open(log, "w") as output:
         run = subprocess.Popen(
-            [*command, "--forcerun", "base"], cwd=checkout.folder, stderr=output, start_new_session=True
+            [*command, "--forcerun", "base"],
+            cwd=checkout.folder,
+            stderr=output,
+            start_new_session=True,
+            # Tests that run in the background of a shell inherit that the signal is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         until = time.monotonic() + PATIENCE_S
-        while "1/" not in log.read_text() and run.poll() is None and time.monotonic() < until:
+        while (
+            not re.search(r"^1/\d", log.read_text(), re.MULTILINE) and run.poll() is None and time.monotonic() < until
+        ):
             time.sleep(0.05)
         # To all processes of the terminal, as the key sends it.
         os.killpg(run.pid, signal.SIGINT)
