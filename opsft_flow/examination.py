@@ -32,7 +32,7 @@ def examine_outputs(sidecar: pathlib.Path) -> Iterator[tuple[pathlib.Path, str |
         return
     for name, entry in found.get("outputs", {}).items():
         path = sidecar.with_name(name)
-        if path.exists():
+        if os.path.lexists(path):
             yield path, message_of(check_file, path, entry, sidecar, remedy_of(path))
 
 

@@ -82,8 +82,8 @@ def size_of(path: pathlib.Path) -> int:
 
 
 def remove(path: pathlib.Path) -> None:
-    """Delete a file or a folder, if it is there."""
-    if path.is_dir():
+    """Delete a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -4,9 +4,12 @@ The sidecar of a node (`X.run.json`) holds size and BLAKE3 of each of its output
 its weights. A result of before this was written down has neither, and is read as it is.
 """
 
+import contextlib
 import hashlib
 import json
 import pathlib
+import stat
+from collections.abc import Iterator
 from os import PathLike
 
 import blake3
@@ -52,24 +55,44 @@ def digest_of(entry: dict) -> str:
 
 def check_file(path: pathlib.Path, entry: dict, record: str | PathLike, remedy: str) -> None:
     """Raise Damaged where a file is not as `entry`, which stands in the file `record`, describes it; `remedy` says how to go on."""
-    check_is_file(path, remedy)
-    found = path.stat().st_size if path.exists() else "no such file"
+    found = size_of_file(path, remedy)
     if found != entry["bytes"]:
-        raise Damaged(f"{path}: {entry['bytes']} bytes were written down in {record}, found {found}. {remedy}")
-    if (blake3_of if "blake3" in entry else sha256_of)(path) != digest_of(entry):
+        size = "no such file" if found is None else found
+        raise Damaged(f"{path}: {entry['bytes']} bytes were written down in {record}, found {size}. {remedy}")
+    with readable(path, remedy):
+        same = (blake3_of if "blake3" in entry else sha256_of)(path) == digest_of(entry)
+    if not same:
         raise Damaged(f"{path}: its {found} bytes are not those that were written down in {record}. {remedy}")
 
 
-def check_is_file(path: pathlib.Path, remedy: str) -> None:
-    if path.is_dir():
-        raise Damaged(f"{path}: found a folder where a file was written. {remedy}")
+def size_of_file(path: pathlib.Path, remedy: str) -> int | None:
+    """Bytes of a file, None where there is none. Raises Damaged where a folder, a device or a circle of links is in its place."""
+    try:
+        with readable(path, remedy):
+            found = path.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or a pipe"
+        raise Damaged(f"{path}: found {kind} where a file was written. {remedy}")
+    return found.st_size
+
+
+@contextlib.contextmanager
+def readable(path: pathlib.Path, remedy: str) -> Iterator[None]:
+    """Raise Damaged where a file that is there cannot be read inside: its permissions, its links or its disk forbid it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Damaged(f"{path}: cannot be read: {error.strerror}. {remedy}") from None
 
 
 def check_result(path: str | PathLike) -> None:
     """Raise Damaged where the sidecar beside a result describes other bytes; one that is not there, or that no sidecar describes, is not checked."""
     path = pathlib.Path(path)
-    check_is_file(path, remedy_of(path))
-    if not path.exists():
+    if size_of_file(path, remedy_of(path)) is None:
         return None
     # Most results have a sidecar by their name; that of a node with several outputs has the name of one of them.
     for sidecar in dict.fromkeys([path.with_suffix(SIDECAR), *sorted(path.parent.glob(f"*{SIDECAR}"))]):
@@ -86,9 +109,11 @@ def remedy_of(path: str | PathLike) -> str:
 
 def parse_json(path: str | PathLike) -> object:
     """The value in a JSON file. Raises Damaged where it holds none."""
+    with readable(path, remedy_of(path)):
+        content = pathlib.Path(path).read_bytes()
     try:
-        return json.loads(pathlib.Path(path).read_bytes())
-    except (ValueError, RecursionError, IsADirectoryError) as error:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise Damaged(f"{path}: no JSON: {error}. {remedy_of(path)}") from None
 
 

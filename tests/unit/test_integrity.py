@@ -18,7 +18,7 @@ from opsft_flow.reporting.csv_tables import read_csv_table
 from opsft_flow.tables import SELECTED, digests, read_parquet, read_table, write_arrow, write_table
 from opsft_flow.weights.policy import adapter_of, checkpoint_of, describe_folder, optimizer_of, start_of
 from opsft_flow.weights.scratch import Scratch
-from tests.unit.damages import DAMAGES, damage, flip
+from tests.unit.damages import DAMAGES, damage, flip, link_to_itself
 
 POINT = "m/r/L8/seed0/iter1"
 TENSORS = {"w": torch.arange(600.0)}
@@ -106,10 +106,11 @@ def test_a_damaged_result_is_refused_with_its_name_and_what_to_do(results, kind,
     assert str(caught.value).startswith(f"{results / file}: ")
 
 
+@pytest.mark.parametrize("how", [flip, link_to_itself])
 @pytest.mark.parametrize("file", dict.fromkeys(file for file, _ in READERS.values() if not file.startswith("base/")))
-def test_an_examination_names_what_is_damaged_and_nothing_else(results, file):
+def test_an_examination_names_what_is_damaged_and_nothing_else(results, file, how):
     assert [wrong for _, wrong in examine(results) if wrong] == []
-    damage(results / file, flip)
+    damage(results / file, how)
     wrong = [message for _, message in examine(results) if message]
     # What a damaged manifest names is not looked for.
     assert {message.split(": ")[0] for message in wrong} == {str(results / file)}
@@ -167,6 +168,15 @@ def test_a_training_does_not_go_on_from_a_damaged_state(tmp_path, name, how, cap
     damage(tmp_path / "scratch/state" / name, how)
     assert scratch.load() is None
     assert f"scratch/state/{name}" in capsys.readouterr().out
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    # Any read of the memory of this process, from its beginning, is an error of input and output.
+    (tmp_path / "a.json").symlink_to("/proc/self/mem")
+    (tmp_path / "pipe.json").symlink_to("/dev/null")
+    for name, wrong in (("a.json", "cannot be read: Input/output error"), ("pipe.json", "found a device or a pipe")):
+        with pytest.raises(Damaged, match=rf"{name}: {wrong}.* delete .*{name} and run again"):
+            read_json(tmp_path / name)
 
 
 def test_json_that_is_none_is_named(tmp_path):
