@@ -11,17 +11,16 @@ import platform
 import resource
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 
 import threadpoolctl
 
-from opsft_flow.files import DiskFull, is_full_disk, write_json
+from opsft_flow.files import write_json
 from opsft_flow.integrity import Damaged, check_result, describe_file, read_sealed, sealed
 from opsft_flow.machine.clock import take_clock
+from opsft_flow.machine.failure import one_message
 from opsft_flow.machine.only_copy import only_copy
-from opsft_flow.machine.printable import printable, printable_output
-from opsft_flow.machine.runtime import find_head
+from opsft_flow.machine.printable import printable_output
 from opsft_flow.machine.unseen import bring_back, forget, keep
 
 REPORTED_PACKAGES = ("torch", "transformers", "vllm", "mpmath", "pyarrow", "numpy", "wandb")
@@ -139,8 +138,7 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], ma
     process ends: Snakemake has deleted the outputs before, so what is there is nothing that it wants to be made again. `may_take` is
     False where the arguments do not name all that the node reads and writes, so that this cannot be told.
 
-    A ValueError, an OSError or a full disk is something the user can mend: it is shown as one message, without a traceback. Any
-    other exception is a fault of ours and shows its traceback. Both end the process with status 1.
+    An error ends the process with status 1, as `one_message` says.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--settings", required=True, help="canonical JSON of the job's settings")
@@ -156,20 +154,19 @@ def node(description: str, inputs: tuple[str, ...], outputs: tuple[str, ...], ma
 
 def run_node(this: Node, may_take: bool) -> Iterator[Node]:
     """What is left of `node` when its command line has been read."""
-    try:
-        with only_copy(this.outputs[0], lambda: may_take and take_result(this), this.is_made) as taken:
-            if taken:
-                print("another copy of this node has done the same work: its result is taken", flush=True)
-                sys.exit(0)
-            this.read = this.read_from()
-            yield this
-            sys.stdout.flush()
-            this.write_sidecar()
-            if may_take:
-                keep(this.run, this.outputs)
-    except Exception as error:
-        say(message_of(error, os.path.dirname(this.run)))
-        sys.exit(1)
+    with (
+        one_message(os.path.dirname(this.run)),
+        only_copy(this.outputs[0], lambda: may_take and take_result(this), this.is_made) as taken,
+    ):
+        if taken:
+            print("another copy of this node has done the same work: its result is taken", flush=True)
+            sys.exit(0)
+        this.read = this.read_from()
+        yield this
+        sys.stdout.flush()
+        this.write_sidecar()
+        if may_take:
+            keep(this.run, this.outputs)
 
 
 def take_result(this: Node) -> bool:
@@ -177,27 +174,6 @@ def take_result(this: Node) -> bool:
     forget(*this.inputs.values())
     bring_back(this.run, this.outputs, this.is_same)
     return this.is_made()
-
-
-def message_of(error: Exception, folder: str) -> str:
-    """What is shown of an error of a node that writes to `folder`: one message where the user can mend it, else the traceback."""
-    if is_full_disk(error) and not isinstance(error, DiskFull):
-        # A line of the log that cannot be written names no file.
-        return f"error: {getattr(error, 'filename', None) or folder}: the disk is full. Make room and run again"
-    if isinstance(error, ValueError | OSError):
-        return f"error: {error}"
-    return traceback.format_exc().rstrip()
-
-
-def say(message: str) -> None:
-    """Print to the log or, where the disk has no room for it, to where the workflow on this machine prints its own messages."""
-    try:
-        print(message, file=sys.stderr, flush=True)
-    except OSError:
-        head = find_head()
-        if head is not None:
-            with contextlib.suppress(OSError), open(f"/proc/{head.pid}/fd/2", "a") as terminal:
-                print(printable(message), file=terminal)
 
 
 def limit_threads(threads: int) -> None:

@@ -77,7 +77,13 @@ def run_script(command: list[str], started: float) -> None:
     make_output_printable()
     sys.argv = command
     sys.path.insert(0, str(Path(command[0]).parent))
-    runpy.run_path(command[0], run_name="__main__")
+    try:
+        runpy.run_path(command[0], run_name="__main__")
+    except Exception as error:
+        # Of an import, or of a script without a frame of its own. Imported here: a script finds none of this project's code loaded.
+        from opsft_flow.machine.failure import end_with
+
+        end_with(error, os.getcwd())
 
 
 def run_forked(head: Head, command: list[str], started: float) -> int | None:

@@ -1,5 +1,6 @@
 """Puts the screen in the place of what Snakemake prints. Of Snakemake, this uses its logger's handlers and the events that it gives to plugins."""
 
+import builtins
 import logging
 import re
 import signal
@@ -47,8 +48,14 @@ class PrintableFormatter(logging.Formatter):
 
 
 def without_places(record: logging.LogRecord, text: str) -> str:
-    """The text of a record; where it is a refusal, without the lines of the rules that it went through."""
-    return PLACES.sub("", text) if getattr(record, "exception", None) == "WorkflowError" else text
+    """The text of a record; where it is a refusal, or of a file that cannot be used, without the lines of code that it went through."""
+    kind = getattr(record, "exception", None) or ""
+    if kind == "WorkflowError":
+        return PLACES.sub("", text)
+    if issubclass(getattr(builtins, kind, object), OSError):
+        last = text.rstrip().rpartition("\n")[2]
+        return f"{last.removeprefix(kind + ': ')}. When that is mended, run the same command again; --verbose shows where it arose"
+    return text
 
 
 class ScreenHandler(logging.Handler):

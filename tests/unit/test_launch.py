@@ -255,3 +255,15 @@ def test_a_folder_that_others_can_reach_is_refused(doomed, script):
         r"folder of user (\S+) with mode 700; found a folder of user \1 with mode 755. Delete it, or set OPSFT_RUNTIME_DIR",
         err,
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [("OSError(40, 'Too many levels of symbolic links', 'a')", "error: [Errno 40]"), ("KeyError('a')", "Traceback")],
+)
+def test_what_a_script_raises_outside_of_a_nodes_frame_is_one_message_where_it_can_be_mended(tmp_path, error, shown):
+    (tmp_path / "fail.py").write_text(f"raise {error}")
+    command = [sys.executable, "-P", "-m", "opsft_flow.machine.launch", str(tmp_path / "fail.py")]
+    environment = {name: value for name, value in os.environ.items() if name not in (FORK, HEAD)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.startswith(shown)) == (1, True), done.stderr

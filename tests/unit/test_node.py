@@ -95,7 +95,7 @@ def test_a_full_disk_is_one_message_with_the_folder_where_the_error_names_no_fil
 
 
 def test_a_message_that_the_log_has_no_room_for_goes_to_where_the_workflow_prints(start, tmp_path):
-    script = "import sys; from opsft_flow.node import say; sys.stderr = open('/dev/full', 'w'); say('error: the disk is full')"
+    script = "import sys; from opsft_flow.machine.failure import say; sys.stderr = open('/dev/full', 'w'); say('error: the disk is full')"
     head = f"{os.uname().nodename}:{os.getpid()}:{process_start(os.getpid())}"
     terminal = os.dup(2)
     with open(tmp_path / "terminal", "w") as output:

@@ -151,9 +151,13 @@ def test_snakemakes_own_words_are_told_where_they_say_something(run):
     places = '  File "/x/hooks.smk", line 48, in __onstart\n  File "/x/hooks.smk", line 9, in <module>'
     refusal = f'WorkflowError in file "/x/hooks.smk", line 9:\nnothing was sampled: no model\n{places}'
     run.tell(refusal, logging.ERROR, event="error", exception="WorkflowError")
+    loop = "[Errno 40] Too many levels of symbolic links: 'results/a.json'"
+    trace = f'Traceback (most recent call last):\n  File "/x/io.py", line 614, in mtime\n    os.stat(file)\nOSError: {loop}\n'
+    run.tell(trace, logging.ERROR, event="error", exception="OSError")
     lines = run.end()
     assert lines[0] == "Unlocked working directory."
-    assert lines[1:] == ["a warning", "nothing was sampled: no model"]
+    assert lines[1:3] == ["a warning", "nothing was sampled: no model"]
+    assert lines[3:] == [f"{loop}. When that is mended, run the same command again; --verbose shows where it arose"]
 
 
 @pytest.mark.parametrize(("level", "shown"), [(logging.INFO, ["would drop a"]), (logging.ERROR, [])])

@@ -46,7 +46,7 @@ rule why:
     message:
         "which jobs would run, and why"
     shell:
-        "{params.command} --settings - --log {log:q} <<< {params.settings:q}"
+        ": > {log:q}; {params.command} --settings - --log {log:q} 2>> {log:q} <<< {params.settings:q}"
 
 
 rule dump_config:

@@ -7,9 +7,11 @@ is listed, for `all` what `last` would drop.
 
 import argparse
 import json
+import os
 import sys
 
 from opsft_flow.graph.ask_snakemake import decided
+from opsft_flow.machine.failure import one_message
 from opsft_flow.machine.launch import with_settings
 from opsft_flow.machine.printable import make_output_printable
 from opsft_flow.machine.runs import living_runs
@@ -21,7 +23,6 @@ HOW_TO_DROP = "keep is `all`; `snakemake prune --config keep=last` drops what is
 
 
 def main() -> None:
-    make_output_printable()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True)
     parser.add_argument("--workflow", required=True, type=json.loads)
@@ -51,4 +52,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    make_output_printable()
+    with one_message(os.getcwd()):
+        main()

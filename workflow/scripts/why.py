@@ -19,6 +19,7 @@ from opsft_flow.graph.outside import outside
 from opsft_flow.graph.plan import Plan
 from opsft_flow.graph.setting_changes import changes
 from opsft_flow.graph.why import MOST_LINES, PlannedJob, aligned, every_job, in_groups, totals
+from opsft_flow.machine.failure import one_message
 from opsft_flow.machine.launch import with_settings
 from opsft_flow.machine.printable import make_output_printable
 
@@ -98,7 +99,6 @@ def names(files) -> tuple[str, ...]:
 
 
 def main() -> None:
-    make_output_printable()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True)
     parser.add_argument("--log", required=True)
@@ -116,4 +116,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    make_output_printable()
+    with one_message(os.getcwd()):
+        main()
