@@ -11,16 +11,24 @@ from collections.abc import Iterator
 from opsft_flow.integrity import check_result, parse_json
 
 FULL = ("No space left on device", "Disk quota exceeded")
+TOO_LARGE = "File too large"
 
 
 class DiskFull(OSError):
     """A file cannot be written, for want of room; the message says which, and how much room there is."""
 
 
-def is_full_disk(error: BaseException) -> bool:
-    """True where an error says that a disk, or a quota on it, is full. Arrow and safetensors say so in their text alone."""
-    full = isinstance(error, DiskFull) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-    return full or any(text in str(error) for text in FULL)
+def want_of_room(error: BaseException) -> tuple[str, str] | None:
+    """What there is no room for a file in, and how to go on, where an error says so; None for other errors.
+
+    Arrow and safetensors say it in their text alone.
+    """
+    number, text = getattr(error, "errno", None), str(error)
+    if number in (errno.ENOSPC, errno.EDQUOT) or any(full in text for full in FULL):
+        return "the disk is full", "Make room and run again"
+    if number == errno.EFBIG or TOO_LARGE in text:
+        return "the limit on the size of files is reached", "Raise it (`ulimit -f`) and run again"
+    return None
 
 
 @contextlib.contextmanager
@@ -45,10 +53,11 @@ def atomic(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         os.replace(temporary, final)
         sync_folder(final.parent)
     except Exception as error:
-        if is_full_disk(error):
+        if found := want_of_room(error):
+            what, remedy = found
             raise DiskFull(
-                f"{final}: the disk is full after {size_of(temporary):,} bytes of it, which are removed; "
-                f"{shutil.disk_usage(final.parent).free:,} bytes are free. Make room and run again"
+                f"{final}: {what} after {size_of(temporary):,} bytes of it, which are removed; "
+                f"{shutil.disk_usage(final.parent).free:,} bytes are free. {remedy}"
             ) from error
         raise
     finally:

@@ -6,9 +6,15 @@ import traceback
 from collections.abc import Iterator
 from typing import NoReturn
 
-from opsft_flow.files import DiskFull, is_full_disk
+from opsft_flow.files import DiskFull, want_of_room
 from opsft_flow.machine.printable import printable
 from opsft_flow.machine.runtime import find_head
+
+# What torch says of the memory of the processor and of a GPU, and Python of a thread that cannot be started.
+NO_MEMORY = ("can't allocate memory", "CUDA out of memory", "can't start new thread")
+MORE_MEMORY = (
+    "Give the node more (`ulimit -v`, `ulimit -u`, `resources`), or let it take less: README.md, `to need less memory`"
+)
 
 
 @contextlib.contextmanager
@@ -23,7 +29,7 @@ def one_message(folder: str) -> Iterator[None]:
 def end_with(error: Exception, folder: str) -> NoReturn:
     """Show an error of a script that writes to `folder`, and end the process with status 1.
 
-    A ValueError, an OSError or a full disk is something the user can mend: it is shown as one message, without a traceback. Any
+    A ValueError, an OSError, and want of room or memory are something the user can mend: it is shown as one message, without a traceback. Any
     other exception is a fault of ours and shows its traceback.
     """
     say(message_of(error, folder))
@@ -32,9 +38,13 @@ def end_with(error: Exception, folder: str) -> NoReturn:
 
 def message_of(error: Exception, folder: str) -> str:
     """What is shown of an error of a script that writes to `folder`."""
-    if is_full_disk(error) and not isinstance(error, DiskFull):
+    found = want_of_room(error)
+    if found and not isinstance(error, DiskFull):
         # A line of the log that cannot be written names no file.
-        return f"error: {getattr(error, 'filename', None) or folder}: the disk is full. Make room and run again"
+        return f"error: {getattr(error, 'filename', None) or folder}: {'. '.join(found)}"
+    if isinstance(error, MemoryError) or any(text in str(error) for text in NO_MEMORY):
+        first = str(error).partition("\n")[0]
+        return f"error: {folder}: no memory was left ({type(error).__name__}: {first}). {MORE_MEMORY}"
     if isinstance(error, ValueError | OSError):
         return f"error: {error}"
     return "".join(traceback.format_exception(error)).rstrip()

@@ -1,5 +1,6 @@
 """The frame of a node: arguments, sidecar, and how it ends."""
 
+import errno
 import importlib.metadata
 import json
 import os
@@ -92,6 +93,33 @@ def test_a_full_disk_is_one_message_with_the_folder_where_the_error_names_no_fil
         raise RuntimeError("I/O error: No space left on device (os error 28)")
     assert ended.value.code == 1
     assert capsys.readouterr().err == f"error: {tmp_path}: the disk is full. Make room and run again\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            RuntimeError("I/O error: File too large (os error 27)"),
+            "the limit on the size of files is reached. Raise it",
+        ),
+        (
+            OSError(errno.EFBIG, "File too large", "a.json"),
+            "a.json: the limit on the size of files is reached. Raise it",
+        ),
+        (MemoryError(), "no memory was left (MemoryError: ). Give the node more"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried\nto"),
+            "(RuntimeError: DefaultCPUAllocator: ",
+        ),
+    ],
+)
+def test_limits_of_files_and_memory_are_one_message(start, capsys, error, message):
+    with pytest.raises(SystemExit) as ended, start():
+        raise error
+    assert ended.value.code == 1
+    output = capsys.readouterr().err
+    assert message in output
+    assert output.count("\n") == 1
 
 
 def test_a_message_that_the_log_has_no_room_for_goes_to_where_the_workflow_prints(start, tmp_path):
