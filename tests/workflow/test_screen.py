@@ -10,7 +10,18 @@ import time
 PATIENCE_S = 120
 
 
-def test_a_run_shows_a_line_a_job_and_the_finding_last(checkout):
+def test_a_run_shows_a_line_a_job_and_the_finding_last(checkout, monkeypatch):
+    # As a shell has them that torchrun has started, and as nobody should set them.
+    for name in (
+        "RANK",
+        "WORLD_SIZE",
+        "OPSFT_CLOCK",
+        "OPSFT_GPUS_SINCE",
+        "OPSFT_GPU_SHARES",
+        "OPSFT_HEAD",
+        "OPSFT_FORK",
+    ):
+        monkeypatch.setenv(name, "7 x" if name.startswith("OPSFT") else "7")
     lines = checkout.run("--cores", "2", "--forcerun", "timings").stderr.splitlines()
     jobs = [line for line in lines if line.partition("/")[0].isdigit()]
     assert [line.split(" (")[0] for line in jobs] == ["1/3 tabulate where the time went", "2/3 build the page"]
