@@ -156,7 +156,7 @@ def has_key() -> bool:
     import wandb
 
     with contextlib.redirect_stderr(io.StringIO()):
-        return wandb.login(prompt=False)
+        return wandb.login(prompt=False, verify=False)
 
 
 if __name__ == "__main__":

@@ -99,6 +99,8 @@ def sample(folder: pathlib.Path, policy: pathlib.Path, shards: int) -> pathlib.P
     write_table(folder / "problems.parquet", rows, PROBLEM)
     settings = {
         "iteration": 1,
+        "plain_prompts": False,
+        "thinking": ["<think>", "</think>"],
         "engine": {"name": "transformers", "context": 320, "max_sequences": 8, "device": "cpu"},
         "rollouts": {
             "prompts": 20,
