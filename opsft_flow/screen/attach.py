@@ -17,6 +17,8 @@ from opsft_flow.screen.screen import Job, Screen
 SCREEN_HANDLER = "DefaultStreamHandler"
 """The name of Snakemake's handler that prints."""
 
+# By this name `squeue --name` lists the jobs of a run.
+TOLD = ("SLURM run ID",)
 UNTOLD = ("Assuming unrestricted shared filesystem usage", "Building DAG of jobs")
 """How messages begin that come before a run and say nothing."""
 
@@ -99,7 +101,7 @@ class ScreenHandler(logging.Handler):
         elif text.startswith(NOTHING_TO_DO):
             self.screen.nothing_to_do = True
             self.screen.say(text)
-        elif not self.begun and not text.startswith(UNTOLD):
+        elif text.startswith(TOLD) or (not self.begun and not text.startswith(UNTOLD)):
             self.screen.say(text)
 
     def close(self) -> None:

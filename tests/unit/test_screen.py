@@ -147,6 +147,7 @@ def test_snakemakes_own_words_are_told_where_they_say_something(run):
     run.tell("Unlocked working directory.")
     run.start(sft=1)
     run.tell("Select jobs to execute...")
+    run.tell("SLURM run ID: 5")
     run.tell("a warning", logging.WARNING)
     places = '  File "/x/hooks.smk", line 48, in __onstart\n  File "/x/hooks.smk", line 9, in <module>'
     refusal = f'WorkflowError in file "/x/hooks.smk", line 9:\nnothing was sampled: no model\n{places}'
@@ -156,8 +157,8 @@ def test_snakemakes_own_words_are_told_where_they_say_something(run):
     run.tell(trace, logging.ERROR, event="error", exception="OSError")
     lines = run.end()
     assert lines[0] == "Unlocked working directory."
-    assert lines[1:3] == ["a warning", "nothing was sampled: no model"]
-    assert lines[3:] == [f"{loop}. When that is mended, run the same command again; --verbose shows where it arose"]
+    assert lines[1:4] == ["SLURM run ID: 5", "a warning", "nothing was sampled: no model"]
+    assert lines[4:] == [f"{loop}. When that is mended, run the same command again; --verbose shows where it arose"]
 
 
 @pytest.mark.parametrize(("level", "shown"), [(logging.INFO, ["would drop a"]), (logging.ERROR, [])])
