@@ -128,6 +128,6 @@ def test_another_architecture_is_refused_and_the_engine_goes_on_as_it_was(engine
         engine.load_weights(other)
     (tmp_path / "other" / "model.safetensors").unlink()
     (tmp_path / "other" / "config.json").write_text(json.dumps(engine.config.to_dict()))
-    with pytest.raises(ValueError, match=r"other holds no model\*\.safetensors"):
+    with pytest.raises(ValueError, match=r"other holds no model\.safetensors"):
         engine.load_weights(other)
     assert engine.generate(requests, sampling(), ignore_progress) == before
