@@ -189,6 +189,7 @@ def test_a_node_that_outlives_its_head_is_not_run_twice(story):
     sidecar = read_json(story.cluster.folder / POINT / "eval" / "sums" / "rollouts.run.json")
     assert datetime.fromisoformat(sidecar["run"]["started"]) < story.second.started
     # Of what the first head saw end nothing is run again.
-    jobs = dict(re.findall(r"^(\w+) +(\d+)$", story.second.log.read_text(), re.MULTILINE))
+    plan = re.search(r"^[\d,]+ jobs: (.*)$", story.second.log.read_text(), re.MULTILINE)[1]
+    jobs = {kind: number for number, kind in re.findall(r"(\d+) (\w+)", plan)}
     assert jobs["generate"] == "1"
     assert not {"sft", "base", "problems"} & jobs.keys()
