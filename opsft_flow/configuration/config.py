@@ -113,7 +113,9 @@ def check_values(value: object, above: tuple[str, ...] = ()) -> list[str]:
         return [line for key, part in parts for line in check_values(part, (*above, str(key)))]
     where = ".".join(above)
     if type(value) is int and abs(value) > LARGEST:
-        return [f"{where}: found {value:.3g}; allowed: whole numbers of at most {LARGEST:,}, for they have 64 bits"]
+        return [
+            f"{where}: found one of {value.bit_length():,} bits; allowed: whole numbers of at most {LARGEST:,}, for they have 64 bits"
+        ]
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return []
     return [f"{where}: found {value}; allowed: finite numbers, and dates in quotes"]
@@ -122,7 +124,7 @@ def check_values(value: object, above: tuple[str, ...] = ()) -> list[str]:
 def check_sizes(config: dict) -> list[str]:
     """Blocks that are too long to be given to a node as an argument."""
     sizes = {
-        f"{kind}.{name}" if isinstance(part, dict) else kind: len(json.dumps(part, default=str))
+        f"{kind}.{name}": len(json.dumps(part, default=str))
         for kind, block in config.items()
         if isinstance(block, dict)
         for name, part in block.items()

@@ -257,6 +257,16 @@ REFUSED = [
     ),
     ("problems.train.template", "{{question}}", "problems.train.template: found {{question}}; allowed: {question}"),
     ("problems.train.template", "{question} { options.a }", "problems.train.template: found { options.a }; allowed"),
+    (
+        "recipes.r.iterations",
+        10**400,
+        "recipes.r.iterations: found one of 1,329 bits; allowed: whole numbers of at most",
+    ),
+    (
+        "track",
+        {"entity": "e" * 200_000, "mode": "offline"},
+        "track.entity: takes 200,002 characters as JSON; allowed: at most",
+    ),
     ("models.m.thinking", ["<think>"], "models.m.thinking: found ['<think>']; allowed: a list of two different texts"),
     (
         "models.m.thinking",
