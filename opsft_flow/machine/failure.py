@@ -29,8 +29,8 @@ def one_message(folder: str) -> Iterator[None]:
 def end_with(error: Exception, folder: str) -> NoReturn:
     """Show an error of a script that writes to `folder`, and end the process with status 1.
 
-    A ValueError, an OSError, and want of room or memory are something the user can mend: it is shown as one message, without a traceback. Any
-    other exception is a fault of ours and shows its traceback.
+    The user can mend a ValueError, an OSError, and want of room or memory. Each is shown as one message, without a traceback.
+    Any other exception is a fault of ours and shows its traceback.
     """
     say(message_of(error, folder))
     sys.exit(1)

@@ -58,9 +58,12 @@ def write_checkpoint(model, weights: dict, source: pathlib.Path, folder: pathlib
 
 def keep_end_tokens(parent: pathlib.Path, written: pathlib.Path) -> None:
     """Name the same end tokens as the parent's config.json: transformers writes the default of the architecture where there are none."""
-    own, config = (json.loads(file.read_text(encoding="utf-8")) for file in (parent, written))
+    config = json.loads(written.read_text(encoding="utf-8"))
     config.pop("eos_token_id", None)
-    write_json(written, config | {key: own[key] for key in ("eos_token_id",) if key in own})
+    own = json.loads(parent.read_text(encoding="utf-8"))
+    if "eos_token_id" in own:
+        config["eos_token_id"] = own["eos_token_id"]
+    write_json(written, config)
 
 
 def write_trainer(moments: dict, adapter: dict, folder: pathlib.Path) -> None:

@@ -6,8 +6,8 @@ import sys
 
 from snakemake.settings.enums import Quietness
 
-from opsft_flow.machine.clock import CLOCK
-from opsft_flow.machine.gpus import SHARES, SINCE
+from opsft_flow.machine.gpus import SHARES
+from opsft_flow.machine.inherited import forget_inherited
 from opsft_flow.machine.launch import FORK
 from opsft_flow.machine.runtime import HEAD, announce_head
 from opsft_flow.machine.stale_locks import remove_stale_locks
@@ -15,12 +15,7 @@ from opsft_flow.machine.unseen import FOLDER
 from opsft_flow.screen.closing import closing_lines
 from opsft_flow.screen.cluster import cluster_lines
 
-# A shell that torchrun has started has these, and nodes would wait for the other processes of a training that is none of theirs.
-for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT"):
-    os.environ.pop(name, None)
-# The launcher of each node sets these anew.
-for name in (CLOCK, SINCE):
-    os.environ.pop(name, None)
+forget_inherited()
 
 # A chain of unrolled iterations is as deep as it is long: Python's own limit ends it at about 470 jobs.
 sys.setrecursionlimit(100_000)
